@@ -1,0 +1,1 @@
+"""The rules of collaboration: pure functions over plain data. No async, I/O, clock or randomness."""

@@ -1,0 +1,171 @@
+"""The nouns of a session, and the shape of its state.
+
+Law: a state is a plain JSON object that nobody changes in place; it is the fold of the patches of its log (SPEC R1).
+Parts: names and roles, `Head`, partitions and who may read them (`partition_audience`), views, and typed dictionaries
+for the partitions that the rules own. Story partitions are the story engine's; the rules only carry them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from .patch import JsonValue
+
+Role: TypeAlias = Literal["owner", "director", "player", "spectator"]
+ROLES: tuple[Role, ...] = ("owner", "director", "player", "spectator")
+TurnPolicy: TypeAlias = Literal["immediate", "round", "vote"]
+Phase: TypeAlias = Literal["lobby", "collect", "locked", "resolving", "narrating", "review", "paused", "failed", "ended"]
+Audience: TypeAlias = Literal["everyone", "director", "sealed"] | list[str]
+State: TypeAlias = Mapping[str, JsonValue]
+
+EVERYONE: Literal["everyone"] = "everyone"
+DIRECTOR: Literal["director"] = "director"
+SEALED: Literal["sealed"] = "sealed"
+
+CHARACTER_ID = re.compile(r"^[a-z][a-z0-9_]{0,31}$")
+"""Ids of characters, items and locations."""
+
+RULE_PARTITIONS = frozenset(
+    {"session", "participants", "seats", "turn", "host", "turns", "branches", "conflicts", "suggestions", "chat", "sealed"}
+)
+"""Partitions that only the rules write; undo leaves them. Every other partition belongs to the story."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a history stands: `epoch` names it, `sequence_id` counts its events from 1, `hash` chains them.
+
+    An empty history has `sequence_id` 0. The hash is opaque to clients, which echo what they were given.
+    """
+
+    epoch: str
+    sequence_id: int
+    hash: str
+
+
+class ParticipantState(TypedDict):
+    name: str
+    role: Role
+    kind: Literal["person", "kernel"]
+    joined_at: str
+    sees_all: NotRequired[bool]
+    has_peeked: NotRequired[bool]
+
+
+class SeatState(TypedDict):
+    """A character's seat. `owner` is a user id or null; `understudy` says that the agent plays for an absent owner."""
+
+    name: str
+    playable: bool
+    owner: str | None
+    understudy: bool
+    away_until: NotRequired[str]
+    """The moment (RFC 3339) at which the understudy takes over from an owner who is away."""
+    delegates: NotRequired[list[str]]
+    """Kernels to which the owner granted the seat."""
+
+
+class ProposalState(TypedDict):
+    character: str
+    action: dict[str, JsonValue]
+    user_id: str
+    ready: bool
+    at: str
+    order: int
+    """The sequence_id at which the proposal was first made: the tie-break of a vote and the queue of `immediate`."""
+
+
+class LockedState(TypedDict):
+    """The frozen input of one attempt at a turn."""
+
+    base: int
+    """sequence_id of the `locked` event: the state that the agents see."""
+    proposals: dict[str, ProposalState]
+    agents: list[str]
+    """Characters that agents decide for: nobody's seats, understudies, and owners who proposed nothing."""
+
+
+class TurnState(TypedDict):
+    number: int
+    attempt: int
+    phase: Phase
+    paused_from: NotRequired[Phase]
+    parent: int
+    """Node (sequence_id of a `resolved` event) that this turn continues; 0 is the opening."""
+    branch: str
+    attempts: dict[str, int]
+    proposals: dict[str, ProposalState]
+    votes: dict[str, str]
+    locked: LockedState | None
+    node: int
+    """The node being narrated or reviewed; 0 while there is none."""
+    retelling: bool
+    deadline: str | None
+    error: str | None
+
+
+class HostState(TypedDict):
+    """Who runs the agents. `token` is the fencing token: the sequence_id of its `lease_granted` event."""
+
+    holder: str | None
+    token: int
+    admitted: list[str]
+
+
+class NodeState(TypedDict):
+    """One resolved turn in the tree of turns."""
+
+    number: int
+    attempt: int
+    branch: str
+    parent: int
+    narration: Literal["pending", "told", "failed", "cancelled"]
+
+
+class Settings(TypedDict):
+    """What the owner may set for a session. Times are in seconds."""
+
+    turn_policy: TurnPolicy
+    collect_timeout: float | None
+    understudy_after: float
+    review: bool
+    default_role: Literal["player", "spectator", "none"]
+
+
+class SessionState(TypedDict):
+    story: str
+    title: str
+    owner: str | None
+    created_at: str
+    status: Literal["open", "ended", "archived"]
+    settings: Settings
+    strategies: dict[str, str]
+    ending: NotRequired[dict[str, JsonValue]]
+
+
+class RuleState(TypedDict):
+    """The partitions of the rules, for typed reading of a `State` (see `rules_of`)."""
+
+    session: SessionState
+    participants: dict[str, ParticipantState]
+    seats: dict[str, SeatState]
+    turn: TurnState
+    host: HostState
+    turns: dict[str, NodeState]
+    branches: dict[str, int]
+    conflicts: dict[str, JsonValue]
+    suggestions: dict[str, JsonValue]
+    chat: dict[str, JsonValue]
+    sealed: dict[str, JsonValue]
+
+
+DEFAULT_SETTINGS: Settings = {
+    "turn_policy": "round",
+    "collect_timeout": None,
+    "understudy_after": 60.0,
+    "review": False,
+    "default_role": "player",
+}
