@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from typing import Literal, TypeAlias
+
+from typing_extensions import NotRequired, TypedDict
 
 from .patch import JsonValue
 
@@ -49,10 +51,12 @@ class Head:
 class ParticipantState(TypedDict):
     name: str
     role: Role
-    kind: Literal["person", "kernel"]
     joined_at: str
+    view_since: int
+    """sequence_id at which this person's view last changed: a client that is older gets a `full_sync`."""
     sees_all: NotRequired[bool]
     has_peeked: NotRequired[bool]
+    """Has ever seen more than a player may: never again the owner of a seat."""
 
 
 class SeatState(TypedDict):
@@ -103,6 +107,8 @@ class TurnState(TypedDict):
     node: int
     """The node being narrated or reviewed; 0 while there is none."""
     retelling: bool
+    pause_next: bool
+    """A pause asked for in mid-turn: the turn comes to rest as `paused`."""
     deadline: str | None
     error: str | None
 
@@ -112,7 +118,8 @@ class HostState(TypedDict):
 
     holder: str | None
     token: int
-    admitted: list[str]
+    admitted: dict[str, int]
+    """Kernels that may host, with the sequence_id at which each was admitted."""
 
 
 class NodeState(TypedDict):
@@ -123,6 +130,8 @@ class NodeState(TypedDict):
     branch: str
     parent: int
     narration: Literal["pending", "told", "failed", "cancelled"]
+    end: int
+    """sequence_id of the event that ended the turn (its narrative): what an undo to this turn restores. 0 until then."""
 
 
 class Settings(TypedDict):
