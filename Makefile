@@ -1,0 +1,97 @@
+# Everything from a fresh clone: needs python3 (3.11 or newer, with venv), make and git.
+#
+#   make demo    play a story to its end in the terminal, on a real server and a real kernel
+#   make lab     open the first notebook in JupyterLab
+#   make test    lint, types, all tests
+#   make types   write the TypeScript protocol types anew from the Python models
+#   make clean   remove the environment and everything generated
+#
+# Each target sets up what it needs and no more; a second run only checks the stamps.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LABEXT := labextension
+# npm starts `node` by name; the environment brings both.
+WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+SCHEMA := $(LABEXT)/schema/protocol.json
+
+.PHONY: help demo lab test lint mypy pytest vitest types format clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/.base
+	@$(BIN)/novel-jupyter demo $(ARGS)
+
+lab: $(VENV)/.lab
+	@$(BIN)/jupyter lab notebooks/01-first-story.ipynb $(ARGS)
+
+test: lint mypy pytest vitest
+
+lint: $(VENV)/.dev
+	@echo "== lint"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+mypy: $(VENV)/.dev
+	@echo "== types of the Python package and its tests"
+	@$(BIN)/mypy
+
+pytest: $(VENV)/.dev
+	@echo "== tests"
+	@$(BIN)/python -m pytest $(ARGS)
+
+vitest: $(LABEXT)/node_modules/.stamp
+	@echo "== types and tests of the TypeScript package"
+	@cd $(LABEXT) && $(WITH_NODE) npm run --silent build && $(WITH_NODE) npm test --silent
+
+types: $(LABEXT)/node_modules/.stamp
+	@mkdir -p $(dir $(SCHEMA))
+	@$(BIN)/novel-jupyter schema > $(SCHEMA).new && mv $(SCHEMA).new $(SCHEMA)
+	@cd $(LABEXT) && $(WITH_NODE) npm run --silent generate
+
+format: $(VENV)/.dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) $(LABEXT)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# --- set-up: one environment that grows with what is asked for
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "novel_jupyter needs Python 3.11 or newer, and '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 || true)"; \
+	  echo "Name another one: make $(or $(MAKECMDGOALS),demo) PYTHON=python3.12"; exit 1; } >&2
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "'$(PYTHON)' has no venv module. On Debian or Ubuntu: apt install python3-venv"; exit 1; } >&2
+	@echo "== making the environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "== installing novel_jupyter (only the first time, or when pyproject.toml changed)"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "== installing novel_jupyter and what its tests need"
+	@$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.base
+
+$(VENV)/.lab: pyproject.toml | $(VENV)/pyvenv.cfg
+	@echo "== installing novel_jupyter and JupyterLab"
+	@$(PIP) -e '.[lab]'
+	@touch $@ $(VENV)/.base
+
+$(LABEXT)/node_modules/.stamp: $(LABEXT)/package.json $(LABEXT)/package-lock.json $(VENV)/.dev
+	@echo "== installing the TypeScript tools"
+	@cd $(LABEXT) && $(WITH_NODE) npm ci --no-progress
+	@touch $@
