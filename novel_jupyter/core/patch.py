@@ -9,7 +9,6 @@ Parts: `JsonValue`, `Op`, JSON Pointer (RFC 6901) with bounds, `check_ops` for p
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NotRequired, TypeAlias
@@ -29,7 +28,7 @@ FORBIDDEN_TOKENS: Final = frozenset({"", "__proto__", "constructor", "prototype"
 """Keys that mean something else than a key in JavaScript, or that a pointer cannot show."""
 
 PatchCode: TypeAlias = Literal[
-    "bad_path", "bad_op", "bad_value", "missing_path", "positional", "test_failed", "too_large"
+    "bad_path", "invalid", "bad_value", "missing_path", "positional", "test_failed", "too_large"
 ]
 
 
@@ -42,7 +41,7 @@ class Op(TypedDict):
 
 
 class PatchError(ValueError):
-    """A patch that cannot be read or applied: why (`code`), where (`path`), by which op (`op_index`, or None)."""
+    """A patch that cannot be read or applied: why (`code`), where, by which op (or None)."""
 
     def __init__(self, code: PatchCode, path: str, message: str, op_index: int | None = None) -> None:
         super().__init__(f"{message} (at {path!r})")
@@ -98,11 +97,11 @@ def format_pointer(tokens: Iterable[str]) -> str:
 
 
 def op_value(op: Op, index: int | None = None) -> JsonValue:
-    """The value of an add, replace or test. Raises PatchError `bad_op` if it has none."""
+    """The value of an add, replace or test. Raises PatchError `invalid` if it has none."""
     try:
         return op["value"]
     except KeyError:
-        raise PatchError("bad_op", op["path"], f"{op['op']!r} needs a value", index) from None
+        raise PatchError("invalid", op["path"], f"{op['op']!r} needs a value", index) from None
 
 
 def _target(op: Op, index: int) -> Path:
@@ -118,8 +117,8 @@ def _target(op: Op, index: int) -> Path:
 def check_value(value: JsonValue, path: str = "", op_index: int | None = None) -> None:
     """Refuse what a state must not hold.
 
-    Raises PatchError `bad_value` (integers beyond ±(2^53-1), numbers that are not finite, lone surrogates, keys
-    that are empty or reserved) or `too_large` (nested deeper than MAX_VALUE_DEPTH).
+    Raises PatchError `bad_value` (numbers beyond ±(2^53-1), lone surrogates, keys that are empty or
+    reserved) or `too_large` (nested deeper than MAX_VALUE_DEPTH).
     """
     waiting: list[tuple[JsonValue, int]] = [(value, 0)]
     while waiting:
@@ -129,12 +128,10 @@ def check_value(value: JsonValue, path: str = "", op_index: int | None = None) -
                 raise PatchError("bad_value", path, "text with a lone surrogate", op_index)
         elif isinstance(item, bool) or item is None:
             continue
-        elif isinstance(item, int):
+        elif isinstance(item, (int, float)):
+            # Floats too: JavaScript writes 6e16 as an integer, so it would come back as one. NaN fails too.
             if not -SAFE_INTEGER <= item <= SAFE_INTEGER:
-                raise PatchError("bad_value", path, "integers lie within ±(2^53-1)", op_index)
-        elif isinstance(item, float):
-            if not math.isfinite(item):
-                raise PatchError("bad_value", path, "numbers are finite", op_index)
+                raise PatchError("bad_value", path, "numbers lie within ±(2^53-1)", op_index)
         elif depth >= MAX_VALUE_DEPTH:
             raise PatchError("too_large", path, f"values nest at most {MAX_VALUE_DEPTH} deep", op_index)
         elif isinstance(item, list):
@@ -170,7 +167,7 @@ def check_ops(ops: Sequence[Op], *, max_ops: int = MAX_OPS) -> None:
         if op["op"] in ("add", "replace", "test"):
             check_value(op_value(op, index), op["path"], index)
         elif op["op"] != "remove":
-            raise PatchError("bad_op", op["path"], f"{op['op']!r} is not an operation here", index)
+            raise PatchError("invalid", op["path"], f"{op['op']!r} is not an operation here", index)
 
 
 def same(a: JsonValue | Missing, b: JsonValue | Missing, *, exact: bool = True) -> bool:
@@ -178,12 +175,16 @@ def same(a: JsonValue | Missing, b: JsonValue | Missing, *, exact: bool = True) 
     if a is b:
         return True
     if isinstance(a, dict):
-        return isinstance(b, dict) and len(a) == len(b) and all(
-            key in b and same(child, b[key], exact=exact) for key, child in a.items()
+        return (
+            isinstance(b, dict)
+            and len(a) == len(b)
+            and all(key in b and same(child, b[key], exact=exact) for key, child in a.items())
         )
     if isinstance(a, list):
-        return isinstance(b, list) and len(a) == len(b) and all(
-            same(x, y, exact=exact) for x, y in zip(a, b, strict=True)
+        return (
+            isinstance(b, list)
+            and len(a) == len(b)
+            and all(same(x, y, exact=exact) for x, y in zip(a, b, strict=True))
         )
     if type(a) is not type(b) and (exact or isinstance(a, bool) or isinstance(b, bool)):
         return False
@@ -193,7 +194,7 @@ def same(a: JsonValue | Missing, b: JsonValue | Missing, *, exact: bool = True) 
 def apply_patch(doc: Mapping[str, JsonValue], ops: Iterable[Op]) -> dict[str, JsonValue]:
     """The document after `ops`, in order. `add` on an existing key replaces (RFC 6902).
 
-    Raises PatchError, and then nothing happened: `bad_path`, `bad_op`, `missing_path`, `positional`,
+    Raises PatchError, and then nothing happened: `bad_path`, `invalid`, `missing_path`, `positional`,
     `test_failed`.
     """
     root: dict[str, JsonValue] = dict(doc)
@@ -225,7 +226,7 @@ def apply_patch(doc: Mapping[str, JsonValue], ops: Iterable[Op]) -> dict[str, Js
             if not same(parent[key], op_value(op, index), exact=False):
                 raise PatchError("test_failed", op["path"], "the value here is another", index)
         else:
-            raise PatchError("bad_op", op["path"], f"{kind!r} is not an operation here", index)
+            raise PatchError("invalid", op["path"], f"{kind!r} is not an operation here", index)
     return root
 
 
