@@ -1,0 +1,1 @@
+"""The Jupyter server process: stores, sockets, handlers, identity. The authority over every session."""

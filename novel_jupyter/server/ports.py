@@ -1,0 +1,234 @@
+"""The store port: where the log of every session is kept, whatever keeps it.
+
+Law: the contract stands once, here, numbered; every implementation passes `tests/server/store_contract.py`,
+which quotes the numbers. Nothing above this port knows which store is in use.
+
+S1  Ids of a log are gapless from 1. `append` extends the log by entries that follow `expected`, or does
+    nothing. The epoch never changes.
+S2  `append` succeeds only when `expected` equals the stored head in all three fields; otherwise it answers
+    `Behind`.
+S3  `append` is one step: entries, results, listing data and head together, or none of them. On `Behind`
+    nothing was written, results included.
+S4  A key (session, principal, client_id, n) is written once. An append that would spend a spent key answers
+    `Behind` with the key in `spent`, even when its head is right. An n at or below the highest forgotten n of
+    its client counts as spent.
+S5  The last `RESULTS_KEPT` results of a client are kept, refusals too. At most `CLIENTS_KEPT` clients of a
+    session are remembered; those whose last append is the longest ago are forgotten first, all their numbers.
+S6  Durable when it returned: what `create` and `append` acknowledged survives a killed process (and whatever
+    more the implementation promises), and every later read in any process sees it.
+S7  Of concurrent appends with one expected head, in one process or in several, exactly one wins.
+S8  `Behind.entries` are the entries after `expected`, the oldest first, bounded; `complete` says that they
+    reach `head`. When `expected` is no point of the stored history (`diverged`), there are none.
+S9  An unknown session raises SessionNotFound in every method; creating an existing one raises SessionExists
+    and leaves it alone. `salt` and `created_at` are those of the creation; later ones are ignored.
+S10 Cancelling the awaiting task leaves all of the operation or nothing of it, and the store usable.
+S11 `close` finishes what was accepted, then every call raises StoreClosed. Closing twice is fine.
+S12 When the medium fails (full, locked, unreachable) the call raises StoreUnavailable and nothing is half
+    done. Unless it says otherwise the outcome is unknown: read the log from the last head that is sure, then
+    decide. The store recovers by itself when the medium does.
+S13 `read` returns entries in order, at most `limit` and at most about `READ_BYTES`, but at least one if there
+    is one: an empty list means that the log ends at `after`. Ids are gapless, so paging backwards is the same
+    call.
+S14 Snapshots are a cache of the log. One that is not of the stored history is not kept. At most
+    `SNAPSHOTS_KEPT` stay, spread over the log, the newest always.
+S15 `sessions` lists by `last_activity`, the newest first, each session once while nothing changes between
+    pages.
+S16 `delete` removes everything of the session. Its id may be used again.
+S17 The store object keeps nothing per session: its memory grows neither with sessions nor with what they hold.
+S18 Bodies are opaque bytes and come back as they went in.
+
+Parts: the records, the errors, `check_entries` and `check_results` (what every implementation refuses with
+ValueError), and `Store`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from novel_jupyter.core.model import Head
+
+RESULTS_KEPT: Final = 1024
+CLIENTS_KEPT: Final = 4096
+SNAPSHOTS_KEPT: Final = 32
+READ_BYTES: Final = 4 * 1024 * 1024
+BEHIND_ENTRIES: Final = 256
+
+ResultKey: TypeAlias = tuple[str, str, int]
+"""principal, client_id, n: within a session, one command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored event. `body` is its JSON; `hash` chains it to all before it (see `core.canonical.chain`)."""
+
+    sequence_id: int
+    hash: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The first answer to a command. `digest` tells the same command from another one under its id."""
+
+    principal: str
+    client_id: str
+    n: int
+    digest: str
+    body: bytes
+
+    @property
+    def key(self) -> ResultKey:
+        return (self.principal, self.client_id, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What a listing shows without reading the log, and the session's secret.
+
+    Times are RFC 3339 UTC and are compared as text: one format, of one width, throughout. `salt` never leaves
+    the server.
+    """
+
+    session_id: str
+    story: str
+    title: str
+    status: str
+    members: tuple[tuple[str, str], ...]
+    """(user_id, role), each user once."""
+    created_at: str
+    last_activity: str
+    archived: bool
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Everything one decision writes. Any part may be empty: refusals are results without entries."""
+
+    session_id: str
+    expected: Head
+    entries: Sequence[Entry] = ()
+    results: Sequence[Result] = ()
+    info: SessionInfo | None = None
+    """The new listing data, when it changed."""
+
+    @property
+    def head(self) -> Head:
+        """The head after this append."""
+        if not self.entries:
+            return self.expected
+        last = self.entries[-1]
+        return Head(self.expected.epoch, last.sequence_id, last.hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Nothing was written: the log is elsewhere than expected, or a command has its answer already."""
+
+    head: Head
+    entries: tuple[Entry, ...] = ()
+    complete: bool = True
+    diverged: bool = False
+    spent: tuple[ResultKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The fold of the log up to `head`. `body` is opaque to the store."""
+
+    head: Head
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """`cursor` continues the listing after this page; None at its end."""
+
+    sessions: tuple[SessionInfo, ...]
+    cursor: str | None
+
+
+class StoreError(Exception):
+    """What a store may raise; everything else is a bug of the caller (ValueError) or of the store."""
+
+
+class SessionExists(StoreError):
+    """The session id is taken."""
+
+
+class SessionNotFound(StoreError):
+    """No session has this id."""
+
+
+class StoreClosed(StoreError):
+    """The store was closed before the call was accepted: nothing was done."""
+
+
+class StoreUnavailable(StoreError):
+    """The medium failed (S12). `unknown` is False only when it is certain that nothing was written."""
+
+    def __init__(self, reason: str, *, unknown: bool) -> None:
+        super().__init__(reason)
+        self.unknown = unknown
+
+
+class Store(Protocol):
+    """The contract is S1 to S18 above. Every method may raise StoreClosed and StoreUnavailable."""
+
+    async def create(
+        self, info: SessionInfo, head: Head, entries: Sequence[Entry] = (), results: Sequence[Result] = ()
+    ) -> None:
+        """Begin a log whose `entries` run from 1 to `head`.
+
+        Raises SessionExists; ValueError when the entries do not end in `head`.
+        """
+
+    async def info(self, session_id: str) -> SessionInfo:
+        """Raises SessionNotFound."""
+
+    async def head(self, session_id: str) -> Head:
+        """The stored head, past every acknowledged append. Raises SessionNotFound."""
+
+    async def append(self, append: Append) -> Head | Behind:
+        """The new head, or what is missing. Raises SessionNotFound; ValueError when the parts do not fit."""
+
+    async def read(self, session_id: str, after: int, limit: int) -> list[Entry]:
+        """Entries with sequence_id > `after` (S13). Raises SessionNotFound; ValueError if `limit` < 1."""
+
+    async def results(self, session_id: str, principal: str, client_id: str) -> list[Result]:
+        """What is kept of a client's answers, n ascending; empty for an unknown client. Raises SessionNotFound."""
+
+    async def put_snapshot(self, session_id: str, head: Head, body: bytes) -> bool:
+        """Keep a snapshot; False when `head` is no point of the stored history. Raises SessionNotFound."""
+
+    async def snapshot(self, session_id: str, at_or_before: int | None = None) -> Snapshot | None:
+        """The newest snapshot, or the newest with sequence_id <= `at_or_before`. Raises SessionNotFound."""
+
+    async def sessions(
+        self, member: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> SessionPage:
+        """Sessions of a member, or all (S15). Raises ValueError for a cursor that no page gave."""
+
+    async def delete(self, session_id: str) -> None:
+        """Remove the session with everything that belongs to it. Raises SessionNotFound."""
+
+    async def close(self) -> None:
+        """Finish what was accepted, then refuse everything (S11)."""
+
+
+def check_entries(start: int, entries: Sequence[Entry]) -> None:
+    """Raises ValueError unless `entries` are numbered without a gap from `start` + 1."""
+    for offset, entry in enumerate(entries, start + 1):
+        if entry.sequence_id != offset:
+            raise ValueError(f"entry {entry.sequence_id} where {offset} was due")
+
+
+def check_results(results: Sequence[Result]) -> None:
+    """Raises ValueError when a key occurs twice or an n is not positive."""
+    keys = {result.key for result in results}
+    if len(keys) != len(results):
+        raise ValueError("one append spends the same key twice")
+    if any(result.n < 1 for result in results):
+        raise ValueError("the numbers of commands begin at 1")
