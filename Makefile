@@ -17,8 +17,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LABEXT := labextension
-# npm starts `node` by name; the environment brings both.
-WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+# npm starts `node` by name; the environment brings both. Like pip, it trusts what the system trusts.
+WITH_NODE := NODE_USE_SYSTEM_CA=1 PATH="$(CURDIR)/$(BIN):$$PATH"
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SCHEMA := $(LABEXT)/schema/protocol.json

@@ -3,9 +3,13 @@
  *
  * Law: each test feeds a schema in the words that pydantic uses, and looks at the types that come out.
  */
+import { existsSync, readFileSync } from "node:fs";
+
 import { describe, expect, test } from "vitest";
 
 import { generate } from "../scripts/generate.mjs";
+
+const wire = new URL("../schema/protocol.json", import.meta.url);
 
 const schema = {
   title: "Protocol",
@@ -81,5 +85,10 @@ describe("generate", () => {
 
   test("refuses a schema without definitions", async () => {
     await expect(generate({ type: "object" })).rejects.toThrow("no $defs");
+  });
+
+  test.runIf(existsSync(wire))("gave the types that stand in src, so `make types` was not forgotten", async () => {
+    const types = readFileSync(new URL("../src/protocol.ts", import.meta.url), "utf8");
+    expect(await generate(JSON.parse(readFileSync(wire, "utf8")))).toBe(types);
   });
 });
