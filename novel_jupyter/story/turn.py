@@ -1,0 +1,362 @@
+"""What goes into a turn and what comes out of it.
+
+Law: values only. A turn takes a frozen `TurnInput` and returns a `TurnOutcome`; cancelling it leaves
+nothing behind. What is secret about an action is an event of its own, for its own audience; the open part
+never holds it.
+Parts: `TurnInput`, `StoryEvent`, `TurnOutcome` and its wire form, `TurnRecord` and `Narrative` (the
+chronicler's input and output), `ActionResult`, and the `Session` that agents are called with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias, cast
+
+from pydantic import JsonValue
+
+from .world import State
+
+Audience: TypeAlias = Literal["everyone", "director"] | list[str]
+OutcomeName: TypeAlias = Literal["success", "cost", "complication", "failure", "refused"]
+By: TypeAlias = Literal["player", "agent", "understudy", "director"]
+Json: TypeAlias = dict[str, JsonValue]
+Progress: TypeAlias = Callable[[str, str], None]
+"""`progress(agent_name, text)`: what an agent is doing, for people to see. Must not block."""
+
+DIRECTOR = "director"
+"""The `character` of what nobody did: clocks, scenes, endings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a person wants their character to do. `action` is a wire object, checked when it is its turn."""
+
+    action: Mapping[str, JsonValue]
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnInput:
+    """One attempt at one turn, frozen."""
+
+    state: State
+    turn: int
+    attempt: int
+    branch: str
+    seed: str
+    proposals: Mapping[str, Proposal] = field(default_factory=dict)
+    agents: frozenset[str] = frozenset()
+    """Characters that agents decide for; a proposal for one of them wins over its agent."""
+    understudies: frozenset[str] = frozenset()
+    """Those of `agents` whose seat has an owner."""
+    immediate: bool = False
+    """Adjudicate as it comes: if every proposal is refused, nobody else acts and the turn is not over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    dice: tuple[int, int]
+    modifier: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.dice) + self.modifier
+
+    def to_json(self) -> Json:
+        return {"dice": list(self.dice), "modifier": self.modifier, "total": self.total}
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One thing to tell of an event. `key` names a shelf of the phrase bank, `n` how often it was used
+    before.
+    """
+
+    key: str
+    n: int
+    slots: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        return {"key": self.key, "n": self.n, "slots": dict(self.slots)}
+
+    @staticmethod
+    def from_json(raw: Mapping[str, JsonValue]) -> Beat:
+        return Beat(str(raw["key"]), cast(int, raw["n"]), cast(dict[str, str], raw["slots"]))
+
+
+@dataclass(frozen=True, slots=True)
+class StoryEvent:
+    """What came of one action, as one audience may know it. `id` is unique in its turn."""
+
+    id: str
+    character: str
+    action: Json
+    outcome: OutcomeName
+    reason: str
+    """In words, past tense, names in full: what a player, a memory or a model reads."""
+    by: By
+    audience: Audience = "everyone"
+    roll: Roll | None = None
+    location: str | None = None
+    tags: tuple[str, ...] = ()
+    """What really changed: `hurt:mara`, `died:corwin`, `destroyed:logbook`, `learned:<fact>`, …"""
+    mentions: tuple[str, ...] = ()
+    """Ids of all characters, items, locations and facts it is about: what its prose may name."""
+    beats: tuple[Beat, ...] = ()
+
+    def to_json(self) -> Json:
+        """An outcome of the wire's `turn_result`."""
+        raw: Json = {
+            "id": self.id,
+            "character": self.character,
+            "action": self.action,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "by": self.by,
+            "audience": cast(JsonValue, self.audience),
+            "facts": {
+                "location": self.location,
+                "tags": list(self.tags),
+                "mentions": list(self.mentions),
+                "beats": [beat.to_json() for beat in self.beats],
+            },
+        }
+        if self.roll:
+            raw["roll"] = self.roll.to_json()
+        return raw
+
+    @staticmethod
+    def from_json(raw: Mapping[str, JsonValue]) -> StoryEvent:
+        """The event of an outcome that `to_json` made. Raises KeyError for what it did not make."""
+        facts = cast(Json, raw["facts"])
+        roll = cast(Json | None, raw.get("roll"))
+        dice = cast(list[int], roll["dice"]) if roll else [0, 0]
+        return StoryEvent(
+            id=str(raw["id"]),
+            character=str(raw["character"]),
+            action=cast(Json, raw["action"]),
+            outcome=cast(OutcomeName, raw["outcome"]),
+            reason=str(raw["reason"]),
+            by=cast(By, raw["by"]),
+            audience=cast(Audience, raw["audience"]),
+            roll=Roll((dice[0], dice[1]), cast(int, roll["modifier"])) if roll else None,
+            location=cast(str | None, facts["location"]),
+            tags=tuple(cast(list[str], facts["tags"])),
+            mentions=tuple(cast(list[str], facts["mentions"])),
+            beats=tuple(Beat.from_json(cast(Json, beat)) for beat in cast(list[JsonValue], facts["beats"])),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an agent cost: tokens, and US dollars. The offline storyteller costs nothing."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, self.cost + other.cost
+        )
+
+    def to_json(self) -> Json:
+        return {"tokens_in": self.tokens_in, "tokens_out": self.tokens_out, "cost": self.cost}
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBy:
+    """What made a turn or its prose. `fallback`: the offline rules stood in for something else."""
+
+    engine: str
+    model: str | None = None
+    fallback: bool = False
+    agents: Mapping[str, Usage] = field(default_factory=dict)
+
+    def to_json(self) -> Json:
+        return {
+            "engine": self.engine,
+            "model": self.model,
+            "fallback": self.fallback,
+            "agents": {name: usage.to_json() for name, usage in sorted(self.agents.items())},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    ending: str
+    title: str
+    reason: str
+
+    def to_json(self) -> Json:
+        return {"ending": self.ending, "title": self.title, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A patch that writes only partitions of exactly this audience."""
+
+    audience: Audience
+    patch: list[Json]
+
+    def to_json(self) -> Json:
+        return {"audience": cast(JsonValue, self.audience), "patch": cast(JsonValue, self.patch)}
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """What prose may know of a thing that has a name: nothing that is not public."""
+
+    kind: Literal["character", "item", "location"]
+    name: str
+    article: str = ""
+    pronouns: str = "it"
+    prep: str = "in"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """All that a chronicler reads: the open events of a turn and the names in them. JSON, so any host can
+    go on.
+    """
+
+    turn: int
+    attempt: int
+    branch: str
+    seed: str
+    tense: str
+    events: tuple[StoryEvent, ...]
+    names: Mapping[str, Cast]
+    withheld: tuple[str, ...] = ()
+    """Texts of facts that are not public: for the checker only, never for a brain."""
+    telling: int = 0
+    """How often this turn was told before: a retelling takes other words."""
+
+    def to_json(self) -> Json:
+        return {
+            "turn": self.turn,
+            "attempt": self.attempt,
+            "branch": self.branch,
+            "seed": self.seed,
+            "tense": self.tense,
+            "events": [event.to_json() for event in self.events],
+            "names": {
+                id: {
+                    "kind": name.kind,
+                    "name": name.name,
+                    "article": name.article,
+                    "pronouns": name.pronouns,
+                    "prep": name.prep,
+                }
+                for id, name in sorted(self.names.items())
+            },
+            "withheld": list(self.withheld),
+            "telling": self.telling,
+        }
+
+    @staticmethod
+    def from_json(raw: Mapping[str, JsonValue]) -> TurnRecord:
+        """The record that `to_json` made. Raises KeyError or TypeError for anything else."""
+        names = cast(dict[str, dict[str, str]], raw["names"])
+        return TurnRecord(
+            turn=cast(int, raw["turn"]),
+            attempt=cast(int, raw["attempt"]),
+            branch=str(raw["branch"]),
+            seed=str(raw["seed"]),
+            tense=str(raw["tense"]),
+            events=tuple(
+                StoryEvent.from_json(cast(Json, event)) for event in cast(list[JsonValue], raw["events"])
+            ),
+            names={id: Cast(**name) for id, name in names.items()},  # type: ignore[arg-type]  # own JSON
+            withheld=tuple(cast(list[str], raw["withheld"])),
+            telling=cast(int, raw["telling"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOutcome:
+    """A resolved turn: what happened, what it changes for whom, and what its chronicler needs."""
+
+    turn: int
+    attempt: int
+    events: tuple[StoryEvent, ...]
+    changes: tuple[Change, ...]
+    state: State
+    """The state after it, for whoever goes on without a server."""
+    turn_complete: bool
+    ended: Ended | None
+    made_by: MadeBy
+    record: TurnRecord
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Character → why its agent chose what it chose, strongest first. Not part of the wire form."""
+
+    def to_wire(self, *, token: int, base: int) -> Json:
+        """The `turn_result` of the wire. `token` is the lease, `base` the sequence_id that the agents saw."""
+        return {
+            "turn": self.turn,
+            "attempt": self.attempt,
+            "token": token,
+            "base": base,
+            "outcomes": [event.to_json() for event in self.events],
+            "changes": [change.to_json() for change in self.changes],
+            "turn_complete": self.turn_complete,
+            "ended": self.ended.to_json() if self.ended else None,
+            "made_by": self.made_by.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """What came of one person's action (the `immediate` policy)."""
+
+    state_updates: tuple[Change, ...]
+    outcome: OutcomeName
+    reason: str
+    turn_complete: bool
+    turn: TurnOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One checked sentence. `paragraph` says that it begins one."""
+
+    text: str
+    events: tuple[str, ...]
+    paragraph: bool = False
+
+    def to_json(self) -> Json:
+        return {"text": self.text, "events": list(self.events)}
+
+
+@dataclass(frozen=True, slots=True)
+class Narrative:
+    turn: int
+    attempt: int
+    text: str
+    sentences: tuple[Sentence, ...]
+    made_by: MadeBy
+
+    def to_wire(self, *, token: int) -> Json:
+        """The `narrative` that commits the prose of a turn."""
+        return {
+            "turn": self.turn,
+            "attempt": self.attempt,
+            "token": token,
+            "text": self.text,
+            "sentences": [sentence.to_json() for sentence in self.sentences],
+            "made_by": self.made_by.to_json(),
+        }
+
+
+class Session(Protocol):
+    """What agents need of a session: who plays whom, the input of a turn, the record of one."""
+
+    def character_of(self, user: str, action: Mapping[str, JsonValue]) -> str | None:
+        """The character for whom this user acts, or None if there is none."""
+
+    def turn_input(self, proposals: Mapping[str, Proposal], *, immediate: bool = False) -> TurnInput:
+        """The current turn with these proposals."""
+
+    def turn_record(self, turn: int) -> TurnRecord:
+        """What happened in a resolved turn. Raises KeyError for one that was not resolved."""
