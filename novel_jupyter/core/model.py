@@ -96,7 +96,8 @@ class TurnState(TypedDict):
     number: int
     attempt: int
     phase: Phase
-    paused_from: NotRequired[Phase]
+    resume: Phase | None
+    """Where a pause or a retelling goes back to."""
     parent: int
     """Node (sequence_id of a `resolved` event) that this turn continues; 0 is the opening."""
     branch: str
@@ -152,6 +153,10 @@ class SessionState(TypedDict):
     status: Literal["open", "ended", "archived"]
     settings: Settings
     strategies: dict[str, str]
+    opening: int
+    """sequence_id of the last event that made the session: the node 0 of the tree of turns."""
+    removed: dict[str, int]
+    """People whom the owner removed, with the sequence_id at which."""
     ending: NotRequired[dict[str, JsonValue]]
 
 

@@ -1,0 +1,247 @@
+"""A batch that is being decided: tentative state on top of a known head.
+
+Law: a decision is made against a known head and takes effect only when its append succeeded. Until then it lives in a
+`Draft`, which can be dropped whole (another server was faster) or back to a mark (one command was refused). A `Room`
+is a value: the committed state and what deciding needs besides.
+Parts: `Facts` (what the caller knows of the world), `Past`, `Room`, `Results`, `Draft`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from .canonical import chain
+from .events import Event, EventData, apply, audience_of_patch, encode
+from .limits import Bounds
+from .merge import Author, MergeRules, WriteIndex
+from .model import EVERYONE, Audience, Head, RuleState, State
+from .patch import Op
+from .policy import SERVER, Principal
+from .views import rules_of
+
+KEPT_RESULTS = 1024
+"""Results that are kept for each client of a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a command needs of history: `state` as of an earlier event, one `event`, and the edits made since."""
+
+    state: State | None = None
+    event: Event | None = None
+    edits: tuple[int, ...] = ()
+
+
+def _any_action(_: Mapping[str, JsonValue]) -> None:
+    """Without a story to ask, every action with a kind is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the caller knows when it asks for a decision.
+
+    `now` is the moment as `times.format_time` writes it; `present` the users with a connection, or within the grace
+    period of a lost one; `check_action` raises Refused `bad_action` for what the story's actions do not allow.
+    """
+
+    now: str
+    present: frozenset[str] = frozenset()
+    bounds: Bounds = field(default_factory=Bounds)
+    check_action: Callable[[Mapping[str, JsonValue]], None] = _any_action
+    past: Past | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The first answer to a command, kept beside the log so that a repeat gets the same."""
+
+    principal: str
+    client_id: str
+    n: int
+    digest: str
+    reply: dict[str, JsonValue]
+
+
+@dataclass(slots=True)
+class Results:
+    """The kept results of one client. `forgotten` is the highest n whose result is gone."""
+
+    kept: dict[int, Result] = field(default_factory=dict)
+    forgotten: int = 0
+
+    @property
+    def high_water(self) -> int:
+        return max(self.kept, default=self.forgotten)
+
+    def add(self, result: Result) -> None:
+        self.kept[result.n] = result
+        if len(self.kept) > KEPT_RESULTS:
+            oldest = min(self.kept)
+            del self.kept[oldest]
+            self.forgotten = max(self.forgotten, oldest)
+
+
+ClientKey = tuple[str, str]
+"""(principal, client_id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A session as it stands in the log: what is committed, and what deciding needs besides.
+
+    `size` is the state's JSON in bytes, never less than it is: it grows with each patch and is measured anew when it
+    would pass the limit.
+    """
+
+    session_id: str
+    salt: bytes
+    head: Head
+    state: State
+    index: WriteIndex
+    results: dict[ClientKey, Results]
+    """Results of the clients that were looked up; the owner of the room fills it from the store and bounds it."""
+    size: int = 0
+
+    def after(self, events: Iterable[Event]) -> Room:
+        """The room with more of the log (from another server, or on loading)."""
+        state, index, head, size = self.state, self.index, self.head, self.size
+        for event in events:
+            before, state = state, apply(state, event)
+            index = _recorded(index, event, before)
+            head = Head(head.epoch, event.sequence_id, event.hash)
+            size += patch_size(event.patch)
+        return replace(self, state=state, index=index, head=head, size=size)
+
+
+def patch_size(patch: list[Op]) -> int:
+    """Bytes by which a patch can make a state grow: its JSON."""
+    return len(to_json(patch)) if patch else 0
+
+
+def is_agent(user_id: str | None) -> bool:
+    """Whether an author is no person: a kernel, or the server."""
+    return user_id is None or user_id.startswith("kernel:")
+
+
+def _recorded(index: WriteIndex, event: Event, before: State) -> WriteIndex:
+    patch = event.patch
+    if not patch:
+        return index
+    return index.record(event.sequence_id, patch, before, Author(event.user_id or "server", is_agent(event.user_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    state: State
+    index: WriteIndex
+    head: Head
+    size: int
+    events: int
+
+
+class Draft:
+    """Decisions on top of `room`, not yet in the log."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.state: State = room.state
+        self.index = room.index
+        self.head = room.head
+        self.size = room.size
+        self.events: list[Event] = []
+        self.results: list[Result] = []
+        self._decided: dict[tuple[ClientKey, int], Result] = {}
+
+    @property
+    def next_id(self) -> int:
+        """The sequence_id that the next event will get."""
+        return self.head.sequence_id + 1
+
+    def rules(self) -> MergeRules:
+        """The merge strategies that hold for this session: the story's, before the defaults."""
+        return MergeRules.for_story(rules_of(self.state)["session"]["strategies"])
+
+    def emit(self, author: Principal | None, id: str | None, now: str, audience: Audience, data: EventData) -> Event:
+        """Append one event tentatively. Raises PatchError if its patch does not fit the state."""
+        patch = data.get("patch", [])
+        wrong = [found for found in audience_of_patch(patch) if found != audience]
+        if wrong:
+            raise AssertionError(f"an event for {audience!r} writes for {wrong[0]!r}")
+        user_id = author.user_id if author and author.kind != "server" else None
+        sequence_id = self.next_id
+        body = encode(self.room.session_id, sequence_id, user_id, now, id, audience, data)
+        event = Event(sequence_id, user_id, now, id, audience, data, body, chain(self.head.hash, body, self.room.salt))
+        before, self.state = self.state, apply(self.state, event)
+        self.index = _recorded(self.index, event, before)
+        self.head = Head(self.head.epoch, sequence_id, event.hash)
+        self.size += patch_size(patch)
+        self.events.append(event)
+        return event
+
+    def measured_size(self) -> int:
+        """The state's JSON, in bytes, as it really is."""
+        return len(to_json(self.state))
+
+    def mark(self) -> _Mark:
+        return _Mark(self.state, self.index, self.head, self.size, len(self.events))
+
+    def back_to(self, mark: _Mark) -> None:
+        """Forget what was emitted since `mark`."""
+        self.state, self.index, self.head, self.size = mark.state, mark.index, mark.head, mark.size
+        del self.events[mark.events :]
+
+    def known_result(self, client: ClientKey, n: int) -> Result | None:
+        found = self._decided.get((client, n))
+        if found:
+            return found
+        results = self.room.results.get(client)
+        return results.kept.get(n) if results else None
+
+    def is_forgotten(self, client: ClientKey, n: int) -> bool:
+        results = self.room.results.get(client)
+        return results is not None and n <= results.forgotten
+
+    def keep(self, result: Result) -> None:
+        self.results.append(result)
+        self._decided[(result.principal, result.client_id), result.n] = result
+
+    def committed(self) -> Room:
+        """The room after the append of this draft succeeded."""
+        for result in self.results:
+            self.room.results.setdefault((result.principal, result.client_id), Results()).add(result)
+        return replace(self.room, state=self.state, index=self.index, head=self.head, size=self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One command on its way through the rules: the draft it goes into, its author, its id, and the facts."""
+
+    draft: Draft
+    author: Principal
+    id: str | None
+    facts: Facts
+
+    @property
+    def rules(self) -> RuleState:
+        return rules_of(self.draft.state)
+
+    def emit(self, data: EventData, audience: Audience = EVERYONE) -> Event:
+        """Append one event by this author. Raises PatchError if its patch does not fit the state."""
+        return self.draft.emit(self.author, self.id, self.facts.now, audience, data)
+
+    def by_server(self) -> Context:
+        """The same moment, with the server as the author of what follows by rule."""
+        return Context(self.draft, SERVER, None, self.facts)
+
+
+def put(path: str, value: JsonValue) -> Op:
+    """Set `path`, whether or not it is there (RFC 6902 `add` replaces)."""
+    return {"op": "add", "path": path, "value": value}
+
+
+def drop(path: str) -> Op:
+    return {"op": "remove", "path": path}

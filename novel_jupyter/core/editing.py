@@ -1,0 +1,162 @@
+"""People and agents write the same story: edits, records of what lost, and chat (SPEC R10-R17).
+
+Law: an acknowledged edit is never lost: it is applied, merged, or stands in a conflict record or a suggestion, in the
+partition of its own audience. Who may not see a path may not write it, and cannot tell it from one that is not there.
+Parts: `edit`, `settle`, `restore_edit`, `say`, and `record_ops`, which keeps what a merge set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+from pydantic import JsonValue
+
+from .draft import Context, drop, is_agent, put
+from .errors import CODES, Refused
+from .events import audience_of_partition, audience_of_patch
+from .merge import Author, Merged, MergeRefused, merge_edit
+from .messages import Edit, RestoreEdit, Say, Settle
+from .model import EVERYONE, RULE_PARTITIONS, Audience
+from .patch import MISSING, Op, PatchError, check_ops, lookup, parse_pointer
+from .views import sees, view_of
+
+RECORDS_KEPT = 64
+CHAT_KEPT = 50
+
+
+def edit(ctx: Context, data: Edit) -> str:
+    """Returns the outcome. Raises Refused with the codes of editing."""
+    return _write(ctx, data.base, data.patch, None)
+
+
+def restore_edit(ctx: Context, data: RestoreEdit) -> str:
+    """Bring an undone edit back, as an edit of the present."""
+    event = ctx.facts.past.event if ctx.facts.past else None
+    view = view_of(ctx.draft.state, ctx.author.user_id, ctx.author.is_kernel)
+    if event is None or event.data["kind"] != "edit" or not sees(view, event.audience):
+        raise Refused("no_record", f"event {data.sequence_id} is no edit that you can see")
+    records = ("conflicts", "suggestions")
+    ops = [op for op in event.patch if not set(parse_pointer(op["path"])[:2]) & set(records)]
+    return _write(ctx, ctx.draft.head.sequence_id, ops, data.sequence_id)
+
+
+def _write(ctx: Context, base: int, ops: Sequence[Op], restores: int | None) -> str:
+    if base > ctx.draft.head.sequence_id:
+        raise Refused("bad_base", f"base {base} lies after the head {ctx.draft.head.sequence_id}")
+    audience = writable(ctx, ops)
+    author = Author(ctx.author.user_id, is_agent(ctx.author.user_id))
+    draft = ctx.draft
+    try:
+        merged = merge_edit(draft.state, draft.index, draft.rules(), base, list(ops), author, draft.next_id)
+    except MergeRefused as refused:
+        code = refused.code if refused.code in CODES else "bad_value"
+        raise Refused(code, refused.message, path=refused.path, current=visible(refused)) from None
+    patch = [*merged.patch, *record_ops(ctx, merged, audience)]
+    if restores is None:
+        ctx.emit({"kind": "edit", "outcome": merged.outcome, "base": base, "patch": patch}, audience)
+    else:
+        ctx.emit({"kind": "edit", "outcome": merged.outcome, "base": base, "patch": patch, "restores": restores}, audience)
+    return merged.outcome
+
+
+def visible(refused: MergeRefused) -> JsonValue:
+    """The current value at a refused path: the writer's own view was checked before, so it may be told."""
+    return None if refused.current is MISSING else cast(JsonValue, refused.current)
+
+
+def writable(ctx: Context, ops: Sequence[Op]) -> Audience:
+    """The one audience that `ops` write for. Raises Refused."""
+    bounds = ctx.facts.bounds
+    try:
+        check_ops(ops, max_ops=bounds.patch_ops)
+        audiences = audience_of_patch(ops)
+    except PatchError as error:
+        code = error.code if error.code in CODES else "invalid"
+        raise Refused(code, error.message, path=error.path) from None
+    view = view_of(ctx.draft.state, ctx.author.user_id, ctx.author.is_kernel)
+    for op in ops:
+        tokens = parse_pointer(op["path"])
+        root = tokens[0]
+        allowed = sees(view, audience_of_partition(root)) and root not in RULE_PARTITIONS and root in ctx.draft.state
+        if not allowed or len(tokens) < 2 or tokens[1] in ("conflicts", "suggestions"):
+            raise Refused("path_forbidden", f"you may not write {op['path'][:80]!r}", path=op["path"])
+    if len(audiences) != 1:
+        raise Refused("mixed_audience")
+    return audiences[0]
+
+
+def record_ops(ctx: Context, merged: Merged, audience: Audience) -> list[Op]:
+    """What a merge set aside, kept in the partition of its audience; the oldest records make room."""
+    ops: list[Op] = []
+    kinds: tuple[tuple[Literal["conflicts", "suggestions"], Sequence[object]], ...] = (
+        ("conflicts", merged.conflicts),
+        ("suggestions", merged.suggestions),
+    )
+    for name, records in kinds:
+        if not records:
+            continue
+        at = records_at(name, audience)
+        window = lookup(ctx.draft.state, parse_pointer(at))
+        if not isinstance(window, dict):
+            window = {}
+            ops.append(put(at, {}))
+        keys = [f"{ctx.draft.next_id}-{index}" for index in range(len(records))]
+        surplus = max(0, len(window) + len(keys) - RECORDS_KEPT)
+        ops += [drop(f"{at}/{key}") for key in sorted(window, key=_age)[:surplus]]
+        ops += [put(f"{at}/{key}", cast(JsonValue, record)) for key, record in zip(keys, records, strict=True)][-RECORDS_KEPT:]
+    return ops
+
+
+def records_at(name: str, audience: Audience) -> str:
+    """Where records of an audience stand: a partition of their own when public, else inside the private one."""
+    if audience == EVERYONE:
+        return f"/{name}"
+    return f"/{audience}/{name}" if isinstance(audience, str) else f"/seat:{audience[0]}/{name}"
+
+
+def _age(key: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in key.split("-"))
+
+
+def settle(ctx: Context, data: Settle) -> None:
+    """Take what a conflict record or suggestion keeps aside and put it in place, or drop it."""
+    try:
+        tokens = parse_pointer(data.record)
+    except PatchError as error:
+        raise Refused("bad_path", error.message) from None
+    private = bool(tokens) and tokens[0] not in ("conflicts", "suggestions")
+    shape = tokens[1:] if private else tokens
+    record = lookup(ctx.draft.state, tokens)
+    audience = audience_of_partition(tokens[0]) if tokens else EVERYONE
+    view = view_of(ctx.draft.state, ctx.author.user_id, ctx.author.is_kernel)
+    if len(shape) != 2 or shape[0] not in ("conflicts", "suggestions") or not isinstance(record, dict) or not sees(view, audience):
+        raise Refused("no_record", f"there is no record at {data.record[:80]!r}")
+    patch: list[Op] = [drop(data.record)]
+    if data.take:
+        kept_aside = record["lost"] if shape[0] == "conflicts" else record["op"]
+        if shape[0] == "suggestions":
+            assert isinstance(kept_aside, dict)
+            patch.append(cast(Op, kept_aside))
+        else:
+            patch.append(put(str(record["path"]), kept_aside))
+    try:
+        ctx.emit({"kind": "settled", "record": data.record, "taken": data.take, "patch": patch}, audience)
+    except PatchError as error:
+        raise Refused("missing_path", error.message, path=error.path) from None
+
+
+def say(ctx: Context, data: Say) -> None:
+    if len(data.text) > ctx.facts.bounds.chat_chars:
+        raise Refused("too_large", f"a chat message has at most {ctx.facts.bounds.chat_chars} characters")
+    chat = ctx.rules["chat"]
+    surplus = max(0, len(chat) + 1 - CHAT_KEPT)
+    anchor: dict[str, JsonValue] | None = data.anchor.model_dump(mode="json") if data.anchor else None
+    entry: dict[str, JsonValue] = {"user_id": ctx.author.user_id, "text": data.text, "at": ctx.facts.now}
+    if anchor:
+        entry["anchor"] = anchor
+    patch = [*(drop(f"/chat/{key}") for key in sorted(chat, key=int)[:surplus]), put(f"/chat/{ctx.draft.next_id}", entry)]
+    if anchor:
+        ctx.emit({"kind": "chat", "text": data.text, "anchor": anchor, "patch": patch})
+    else:
+        ctx.emit({"kind": "chat", "text": data.text, "patch": patch})

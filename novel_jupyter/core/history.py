@@ -1,0 +1,218 @@
+"""Going back and going elsewhere: retell, re-roll, undo, branch (SPEC R60-R65).
+
+Law: turns are an immutable tree; going back moves a reference and carries the patch it results in, while `sequence_id`
+and `epoch` go on and nothing is deleted. Chat, roles, seats and settings do not roll back. What these commands need of
+history is said by `need`, fetched by the caller, and handed in as `Past`.
+Parts: `Need`, `need`, `undo`, `branch`, `reroll`, `retell`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .draft import Context, drop, put
+from .errors import Refused
+from .events import audience_of_partition
+from .messages import AgentAction, Branch, ClientMessage, Direct, RestoreEdit, Retell, StoryUpdate, Undo
+from .model import EVERYONE, RULE_PARTITIONS, SEALED, Audience, NodeState, Phase, State
+from .patch import Op, diff
+from .turn import in_phase, json_of, lock_these
+from .views import rules_of
+
+RESTING: tuple[Phase, ...] = ("lobby", "collect", "review", "paused", "failed", "ended")
+BRANCHES_KEPT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """History that a command needs: the state after event `state_at`, or one `event`. Both are committed."""
+
+    state_at: int | None = None
+    event: int | None = None
+
+
+def need(state: State, message: ClientMessage) -> Need | None:
+    """What `message` needs of history, or None; also None where it will be refused anyway."""
+    turn, turns = rules_of(state)["turn"], rules_of(state)["turns"]
+    data = message.data if isinstance(message, AgentAction | StoryUpdate) else None
+    match data:
+        case RestoreEdit(sequence_id=wanted):
+            return Need(event=wanted)
+        case Undo():
+            return _end_of(state, _undo_target(state, data))
+        case Branch():
+            return _end_of(state, _branch_target(state, data))
+        case Retell():
+            return _end_of(state, data.node if data.node is not None else turn["parent"])
+        case Direct(kind="reroll") if turn["phase"] != "failed" and str(turn["parent"]) in turns:
+            return Need(state_at=turn["parent"] - 1)
+        case _:
+            return None
+
+
+def _end_of(state: State, node: int) -> Need | None:
+    if node == 0:
+        opening = rules_of(state)["session"]["opening"]
+        return Need(state_at=opening)
+    entry = rules_of(state)["turns"].get(str(node))
+    return Need(state_at=entry["end"]) if entry and entry["end"] else None
+
+
+def _undo_target(state: State, data: Undo) -> int:
+    if data.to is not None:
+        return data.to
+    turn, turns = rules_of(state)["turn"], rules_of(state)["turns"]
+    entry = turns.get(str(turn["parent"]))
+    return entry["parent"] if entry else 0
+
+
+def _branch_target(state: State, data: Branch) -> int:
+    if data.at is not None:
+        return data.at
+    return rules_of(state)["branches"].get(data.name, -1)
+
+
+def _node(ctx: Context, node: int) -> NodeState | None:
+    """The turn at `node`, None for the opening. Raises Refused `unknown_turn`."""
+    if node == 0:
+        return None
+    entry = ctx.rules["turns"].get(str(node))
+    if entry is None or not entry["end"]:
+        raise Refused("unknown_turn", f"no finished turn ends at {node}, or it is too long ago")
+    return entry
+
+
+def undo(ctx: Context, data: Undo) -> None:
+    in_phase(ctx, *RESTING)
+    target = _undo_target(ctx.draft.state, data)
+    if ctx.rules["turn"]["parent"] == 0 and target == 0 and ctx.rules["turn"]["number"] == 1:
+        raise Refused("unknown_turn", "the story stands at its opening")
+    entry = _node(ctx, target)
+    _go_to(ctx, "undone", target, entry["number"] + 1 if entry else 1, ctx.rules["turn"]["branch"])
+
+
+def branch(ctx: Context, data: Branch) -> None:
+    in_phase(ctx, *RESTING)
+    branches = ctx.rules["branches"]
+    if data.at is None:
+        if data.name not in branches:
+            raise Refused("unknown_turn", f"there is no branch {data.name!r}; name the node to start it at")
+    elif data.name in branches:
+        raise Refused("name_taken", f"there is a branch {data.name!r} already")
+    elif len(branches) >= BRANCHES_KEPT:
+        raise Refused("too_many", f"a story has at most {BRANCHES_KEPT} branches")
+    target = _branch_target(ctx.draft.state, data)
+    entry = _node(ctx, target)
+    _go_to(ctx, "branched", target, entry["number"] + 1 if entry else 1, data.name)
+
+
+def _go_to(ctx: Context, kind: Literal["undone", "branched"], target: int, number: int, name: str) -> None:
+    """Restore the story as of `target` and collect for turn `number`."""
+    left = ctx.rules["turn"]["parent"]
+    patch = [
+        put("/turn/phase", "collect"),
+        put("/turn/resume", None),
+        put("/turn/pause_next", False),
+        put("/turn/number", number),
+        put("/turn/parent", target),
+        put("/turn/branch", name),
+        put("/turn/proposals", {}),
+        put("/turn/votes", {}),
+        put("/turn/locked", None),
+        put("/turn/node", 0),
+        put("/turn/deadline", None),
+        put("/turn/error", None),
+        put(f"/branches/{name}", target),
+    ]
+    if ctx.rules["session"]["status"] == "ended":
+        patch.append(put("/session/status", "open"))
+    if "ending" in ctx.rules["session"]:
+        patch.append(drop("/session/ending"))
+    _restore(ctx, kind, patch, target, number, name, left)
+
+
+def _restore(
+    ctx: Context, kind: Literal["undone", "branched"], patch: list[Op], target: int, number: int, name: str, left: int
+) -> None:
+    past = ctx.facts.past
+    if past is None or past.state is None:
+        raise Refused("unknown_turn", "that turn cannot be read back")
+    by_audience = _story_diff(ctx.draft.state, past.state)
+    public = by_audience.pop(repr(EVERYONE), (EVERYONE, []))[1]
+    ctx.emit(
+        {
+            "kind": kind,
+            "turn": number,
+            "to": target,
+            "branch": name,
+            "left": left,
+            "edits": list(past.edits),
+            "patch": [*public, *patch],
+        }
+    )
+    for audience, ops in by_audience.values():
+        ctx.emit({"kind": "dealt", "why": "undo", "patch": ops}, audience)
+
+
+def _story_diff(now: State, then: State) -> dict[str, tuple[Audience, list[Op]]]:
+    """The patches that bring the story's partitions back, for each audience."""
+    grouped: dict[str, tuple[Audience, list[Op]]] = {}
+    story = {name for name in (*now, *then) if name not in RULE_PARTITIONS}
+    for name in sorted(story):
+        ops = diff({name: now[name]} if name in now else {}, {name: then[name]} if name in then else {})
+        if ops:
+            audience = audience_of_partition(name)
+            grouped.setdefault(repr(audience), (audience, []))[1].extend(ops)
+    return grouped
+
+
+def reroll(ctx: Context, data: Direct) -> None:
+    """A new attempt at the last turn: the same proposals from the same state, other dice."""
+    turn = in_phase(ctx, "collect", "review", "paused", "ended", "failed")
+    if turn["phase"] == "failed" and turn["locked"]:
+        return lock_these(ctx, "reroll", turn["locked"]["proposals"], turn["locked"]["agents"], [])
+    node = turn["parent"]
+    entry = _node(ctx, node)
+    past = ctx.facts.past
+    if entry is None or past is None or past.state is None:
+        raise Refused("unknown_turn", "there is no turn to play again")
+    locked = rules_of(past.state)["turn"]["locked"]
+    if locked is None:
+        raise Refused("unknown_turn", "there is nothing locked to play again")
+    kept = json_of(turn["proposals"])
+    _go_to(ctx, "undone", entry["parent"], entry["number"], entry["branch"])
+    lock_these(ctx, "reroll", locked["proposals"], locked["agents"], [put("/turn/proposals", kept)])
+
+
+def retell(ctx: Context, data: Retell) -> None:
+    """The same events in new prose."""
+    turn = in_phase(ctx, "collect", "review", "paused", "ended")
+    node = data.node if data.node is not None else turn["parent"]
+    entry, past = _node(ctx, node), ctx.facts.past
+    if entry is None or past is None or past.state is None:
+        raise Refused("unknown_turn", "there is no turn to tell again")
+    outcomes = rules_of(past.state)["sealed"].get("outcomes", [])
+    ctx.emit(
+        {
+            "kind": "retelling",
+            "turn": entry["number"],
+            "attempt": entry["attempt"],
+            "patch": [
+                put("/turn/phase", "narrating"),
+                put("/turn/resume", turn["phase"]),
+                put("/turn/node", node),
+                put("/turn/retelling", True),
+            ],
+        }
+    )
+    ctx.emit(
+        {
+            "kind": "record",
+            "turn": entry["number"],
+            "attempt": entry["attempt"],
+            "records": [],
+            "patch": [put("/sealed/outcomes", outcomes)],
+        },
+        SEALED,
+    )

@@ -1,0 +1,400 @@
+"""What a client may send: one discriminated union by `type`, and by `data.kind` within it.
+
+Law: these models are the only source of the wire. The JSON Schema, the TypeScript types and the tables in SPEC.md come
+from them (see `schema`), and a test fails when they drift. Unknown fields are refused; `user_id`, `timestamp` and
+`sequence_id` of an incoming envelope are read past, because only the server stamps them.
+Parts: the data of each command, the envelopes, `parse` (bytes → message, or `Refused`), `CommandId`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+
+from .errors import Refused
+from .events import MadeBy, Outcome, Sentence
+from .model import Audience, Role
+from .patch import Op
+
+Text: TypeAlias = Annotated[str, Field(max_length=4000)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=120)]
+CharacterId: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Sequence: TypeAlias = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Offset: TypeAlias = Annotated[int, Field(ge=0, le=2**31)]
+"""A position in a text, in UTF-16 units."""
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+# --- join_session, leave_session, state_sync, user_cursor -------------------------------------------------------------
+
+
+class HeadEcho(Strict):
+    """Where the client's replica stands: what it was given, or nulls when it has nothing."""
+
+    epoch: Annotated[str, Field(max_length=64)] | None = None
+    sequence_id: Sequence | None = None
+    hash: Annotated[str, Field(max_length=64)] | None = None
+    since: Sequence | None = None
+    """The lowest n that the client has no answer for: results from there on are sent along."""
+
+
+class Nothing(Strict):
+    pass
+
+
+class Cursor(Strict):
+    target: Annotated[str, Field(max_length=1024)]
+    position: Offset | None = None
+    selection: tuple[Offset, Offset] | None = None
+    typing: bool = False
+
+
+# --- agent_action -----------------------------------------------------------------------------------------------------
+
+
+class Propose(Strict):
+    kind: Literal["propose"]
+    character: CharacterId
+    action: dict[str, JsonValue]
+
+
+class OnCharacter(Strict):
+    kind: Literal["withdraw", "vote", "claim", "release"]
+    character: CharacterId
+
+
+class SetReady(Strict):
+    kind: Literal["ready"]
+    character: CharacterId
+    ready: bool = True
+
+
+class Delegate(Strict):
+    """The owner of a seat lets a kernel act for it (`%%act`), or ends that."""
+
+    kind: Literal["delegate"]
+    character: CharacterId
+    kernel: Name
+    granted: bool = True
+
+
+class Direct(Strict):
+    """A word of the director on the turn machine."""
+
+    kind: Literal["start", "lock", "cancel", "pause", "resume", "accept", "reroll"]
+
+
+class Retell(Strict):
+    kind: Literal["retell"]
+    node: Sequence | None = None
+
+
+class Undo(Strict):
+    """Back to the end of the turn whose node is `to` (0: the opening; null: the turn before the current)."""
+
+    kind: Literal["undo"]
+    to: Sequence | None = None
+
+
+class Branch(Strict):
+    """Go on from node `at` under a new name, or, without `at`, back to the tip of a branch that has the name."""
+
+    kind: Literal["branch"]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    at: Sequence | None = None
+
+
+class Lease(Strict):
+    kind: Literal["request_lease", "release_lease"]
+
+
+class Change(Strict):
+    audience: Audience
+    patch: Annotated[list[Op], Field(max_length=512)]
+
+
+class Fenced(Strict):
+    """What every message of a host about a turn carries: the fencing token it was given."""
+
+    turn: Sequence
+    attempt: Sequence
+    token: Sequence
+
+
+class TurnResult(Fenced):
+    kind: Literal["turn_result"]
+    base: Sequence
+    outcomes: Annotated[list[Outcome], Field(max_length=64)]
+    changes: Annotated[list[Change], Field(max_length=64)]
+    turn_complete: bool
+    ended: dict[str, JsonValue] | None = None
+    made_by: MadeBy
+    records: Annotated[list[JsonValue], Field(max_length=256)] = []
+
+
+class TurnFailed(Fenced):
+    """The agents could not resolve or tell the turn. `code` is one word; no exception text travels."""
+
+    kind: Literal["turn_failed", "narration_failed"]
+    code: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
+
+
+class Narrative(Fenced):
+    kind: Literal["narrative"]
+    text: Annotated[str, Field(max_length=20000)]
+    sentences: Annotated[list[Sentence], Field(max_length=200)]
+    made_by: MadeBy
+
+
+ActionCommand: TypeAlias = Annotated[
+    Propose
+    | OnCharacter
+    | SetReady
+    | Delegate
+    | Direct
+    | Retell
+    | Undo
+    | Branch
+    | Lease
+    | TurnResult
+    | TurnFailed
+    | Narrative,
+    Field(discriminator="kind"),
+]
+
+# --- story_update -----------------------------------------------------------------------------------------------------
+
+
+class Edit(Strict):
+    kind: Literal["edit"] = "edit"
+    base: Sequence
+    patch: Annotated[list[Op], Field(min_length=1, max_length=512)]
+
+
+class Say(Strict):
+    """Chat, or with `anchor` a comment on a passage."""
+
+    kind: Literal["chat"]
+    text: Annotated[str, Field(min_length=1, max_length=4000)]
+    anchor: Cursor | None = None
+
+
+class Settle(Strict):
+    """Take or drop what a conflict record or a suggestion keeps; `record` is its path."""
+
+    kind: Literal["settle"]
+    record: Annotated[str, Field(max_length=1024)]
+    take: bool
+
+
+class RestoreEdit(Strict):
+    kind: Literal["restore_edit"]
+    sequence_id: Sequence
+
+
+class Chunk(Fenced):
+    """Streamed narration (host only): provisional text at `offset`, replaced by the commit."""
+
+    kind: Literal["narration"]
+    offset: Offset
+    text: Text
+
+
+def _story_kind(value: Any) -> str:
+    """An edit needs no kind: it is what `story_update` was made for."""
+    kind = value.get("kind", "edit") if isinstance(value, dict) else getattr(value, "kind", "edit")
+    return kind if isinstance(kind, str) else "?"
+
+
+StoryCommand: TypeAlias = Annotated[
+    Annotated[Edit, Tag("edit")]
+    | Annotated[Say, Tag("chat")]
+    | Annotated[Settle, Tag("settle")]
+    | Annotated[RestoreEdit, Tag("restore_edit")]
+    | Annotated[Chunk, Tag("narration")],
+    Discriminator(_story_kind),
+]
+
+# --- system_message ---------------------------------------------------------------------------------------------------
+
+
+class Ping(Strict):
+    kind: Literal["ping"]
+
+
+class Token(Strict):
+    """A fresh token for a connection whose own is about to expire."""
+
+    kind: Literal["token"]
+    token: Annotated[str, Field(max_length=4096)]
+
+
+class Progress(Fenced):
+    """What an agent is doing (host only): presence, never stored."""
+
+    kind: Literal["progress"]
+    agent: Name
+    text: Annotated[str, Field(max_length=200)]
+
+
+class ClaimSession(Strict):
+    """A session that a kernel made belongs to the first person who claims it."""
+
+    kind: Literal["claim_session"]
+
+
+class SetRole(Strict):
+    kind: Literal["set_role"]
+    target: Name
+    role: Role | None
+    """Null removes the person."""
+
+
+class GrantView(Strict):
+    kind: Literal["grant_view"]
+    target: Name
+    sees_all: bool
+
+
+class AdmitHost(Strict):
+    kind: Literal["admit_host"]
+    kernel: Name
+    admitted: bool = True
+
+
+class ChangeSettings(Strict):
+    """The settings to change; what is absent stays."""
+
+    kind: Literal["set_settings"]
+    turn_policy: Literal["immediate", "round", "vote"] | None = None
+    collect_timeout: Annotated[float, Field(ge=0, le=86400)] | None = None
+    """Seconds from the first proposal of a turn to its lock; 0: no timer."""
+    understudy_after: Annotated[float, Field(ge=0, le=86400)] | None = None
+    review: bool | None = None
+    default_role: Literal["player", "spectator", "none"] | None = None
+
+
+class SetStatus(Strict):
+    kind: Literal["archive", "unarchive"]
+
+
+SystemCommand: TypeAlias = Annotated[
+    Ping | Token | Progress | ClaimSession | SetRole | GrantView | AdmitHost | ChangeSettings | SetStatus,
+    Field(discriminator="kind"),
+]
+
+# --- envelopes --------------------------------------------------------------------------------------------------------
+
+
+class Envelope(Strict):
+    session_id: Annotated[str, Field(max_length=64)] | None = None
+    id: Annotated[str, Field(max_length=128)] | None = None
+    epoch: Annotated[str, Field(max_length=64)] | None = None
+    """The history in which a resent command was made, when the client knows it."""
+    user_id: JsonValue = None
+    timestamp: JsonValue = None
+    sequence_id: JsonValue = None
+
+
+class JoinSession(Envelope):
+    type: Literal["join_session"]
+    data: HeadEcho = HeadEcho()
+
+
+class LeaveSession(Envelope):
+    type: Literal["leave_session"]
+    data: Nothing = Nothing()
+
+
+class AgentAction(Envelope):
+    type: Literal["agent_action"]
+    data: ActionCommand
+
+
+class StoryUpdate(Envelope):
+    type: Literal["story_update"]
+    data: StoryCommand
+
+
+class UserCursor(Envelope):
+    type: Literal["user_cursor"]
+    data: Cursor
+
+
+class StateSync(Envelope):
+    type: Literal["state_sync"]
+    data: HeadEcho = HeadEcho()
+
+
+class SystemMessage(Envelope):
+    type: Literal["system_message"]
+    data: SystemCommand
+
+
+ClientMessage: TypeAlias = Annotated[
+    JoinSession | LeaveSession | AgentAction | StoryUpdate | UserCursor | StateSync | SystemMessage,
+    Field(discriminator="type"),
+]
+CLIENT: Final[TypeAdapter[ClientMessage]] = TypeAdapter(ClientMessage)
+TYPES: Final = ("join_session", "leave_session", "agent_action", "story_update", "user_cursor", "state_sync", "system_message")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandId:
+    """`<client_id>:<n>`: client_id is random per page load or client object, n counts its commands from 1."""
+
+    client_id: str
+    n: int
+
+    PATTERN: ClassVar[re.Pattern[str]] = re.compile(r"^([A-Za-z0-9._:-]{1,100}):([1-9][0-9]{0,14})$", re.ASCII)
+
+    @classmethod
+    def parse(cls, text: str | None) -> CommandId:
+        """Raises Refused `id_required` or `bad_id`."""
+        if text is None:
+            raise Refused("id_required")
+        match = cls.PATTERN.match(text)
+        if not match:
+            raise Refused("bad_id")
+        return cls(match[1], int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.client_id}:{self.n}"
+
+
+def digest(message: ClientMessage) -> str:
+    """What a command says, but for its envelope: the same id with another digest is `id_reused`."""
+    return blake2b(message.type.encode() + to_json(message.data), digest_size=12).hexdigest()
+
+
+def parse(text: str | bytes) -> ClientMessage:
+    """One frame. Raises Refused `bad_json`, `unknown_type` or `invalid`, with `id` and `session_id` where they could be read.
+
+    Size and depth are bounded before (see `limits`); this is the place where wrong shapes get their words.
+    """
+    try:
+        return CLIENT.validate_json(text)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+    try:
+        raw = from_json(text)
+    except ValueError:
+        raise Refused("bad_json") from None
+    if not isinstance(raw, dict):
+        raise Refused("bad_json")
+    known: dict[str, JsonValue] = {
+        key: raw[key] for key in ("id", "session_id") if isinstance(raw.get(key), str) and len(raw[key]) <= 128
+    }
+    if raw.get("type") not in TYPES:
+        raise Refused("unknown_type", f"type is one of {', '.join(TYPES)}", **known)
+    first = problems[0]
+    where = ".".join(str(part) for part in first["loc"][1:])[:200]
+    raise Refused("invalid", f"{where or 'message'}: {first['msg'][:200]}", field=where, problems=len(problems), **known)

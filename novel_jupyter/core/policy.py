@@ -1,0 +1,91 @@
+"""Who may send what: one table, checked on every message (SPEC R6).
+
+Law: a right follows from the standing of the sender in the state at the moment of deciding, never from what a frame
+says. The table is data, so that a UI can grey out with the same reason (`reason_not`).
+Parts: `Principal`, `Standing`, `MAY`, `standing_of`, `require`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
+
+from .errors import Refused
+from .model import Role, State
+from .views import rules_of
+
+Standing: TypeAlias = Role | Literal["kernel", "host", "server", "stranger"]
+"""A role, or: a kernel; a kernel that was admitted as a host; the server's own timers; nobody of this session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who sends: `user_id` is the verified name of a person, or `kernel:<kernel id>`; `name` is for display."""
+
+    user_id: str
+    name: str
+    kind: Literal["person", "kernel", "server"] = "person"
+
+    @property
+    def is_kernel(self) -> bool:
+        return self.kind == "kernel"
+
+
+SERVER: Final = Principal("server", "server", "server")
+
+_ALL: Final[tuple[Standing, ...]] = ("owner", "director", "player", "spectator", "kernel", "host")
+_DIRECTORS: Final[tuple[Standing, ...]] = ("owner", "director", "host")
+_PLAYERS: Final[tuple[Standing, ...]] = ("owner", "director", "player")
+
+MAY: Final[Mapping[str, tuple[Standing, ...]]] = MappingProxyType(
+    {
+        # everyone who joined
+        **dict.fromkeys(("user_cursor", "ping", "token", "chat"), _ALL),
+        # a character's player
+        **dict.fromkeys(("claim", "release", "vote", "delegate"), _PLAYERS),
+        **dict.fromkeys(("propose", "withdraw", "ready"), (*_PLAYERS, "kernel", "host")),
+        **dict.fromkeys(("edit", "settle", "restore_edit"), (*_PLAYERS, "kernel", "host")),
+        # whoever directs; an admitted kernel is the directors' tool
+        **dict.fromkeys(("start", "lock", "cancel", "pause", "resume", "accept"), _DIRECTORS),
+        **dict.fromkeys(("reroll", "retell", "undo", "branch"), _DIRECTORS),
+        "admit_host": ("owner", "director"),
+        # the owner
+        **dict.fromkeys(("set_role", "grant_view", "archive", "unarchive"), ("owner",)),
+        "set_settings": ("owner", "director", "host"),
+        "claim_session": ("player", "director", "spectator"),
+        # the kernel that hosts (and then its lease is looked at)
+        **dict.fromkeys(("request_lease", "release_lease"), ("kernel", "host")),
+        **dict.fromkeys(("turn_result", "turn_failed", "narration_failed", "narrative", "narration", "progress"), ("kernel", "host")),
+    }
+)
+"""Kind of command → the standings that may send it."""
+
+
+def standing_of(state: State, principal: Principal) -> Standing:
+    """What the sender is in this session now."""
+    if principal.kind == "server":
+        return "server"
+    rules = rules_of(state)
+    if principal.is_kernel:
+        return "host" if principal.user_id in rules["host"]["admitted"] else "kernel"
+    participant = rules["participants"].get(principal.user_id)
+    return participant["role"] if participant else "stranger"
+
+
+def reason_not(standing: Standing, kind: str) -> str | None:
+    """Why this standing may not send this kind of command, or None if it may."""
+    allowed = MAY.get(kind, ())
+    if standing in allowed or standing == "server":
+        return None
+    return f"a {standing} may not {kind.replace('_', ' ')}; it takes {' or '.join(allowed)}"
+
+
+def require(state: State, principal: Principal, kind: str) -> Standing:
+    """The sender's standing. Raises Refused `forbidden` if it may not send this kind."""
+    standing = standing_of(state, principal)
+    reason = reason_not(standing, kind)
+    if reason:
+        raise Refused("forbidden", reason)
+    return standing

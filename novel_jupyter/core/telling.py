@@ -1,0 +1,265 @@
+"""From the lock to the next turn: the host's result, its prose, and every way in which they can end (SPEC R40-R46).
+
+Law: a result is taken once, from the holder of the lease, for the attempt that is locked; what a person wrote meanwhile
+is never overwritten (the agent's change becomes a suggestion). A failed or cancelled telling never undoes a resolution.
+Parts: `resolve`, `tell`, failures, `cancel`, `accept`, and `relay` for what is streamed and never stored.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Literal
+
+from pydantic import JsonValue
+
+from .draft import Context, drop, put
+from .errors import Refused
+from .events import Event, Outcome
+from .hosting import fenced
+from .merge import Author, merge_edit
+from .messages import Change, Chunk, Direct, Fenced, Narrative, Progress, TurnFailed, TurnResult
+from .model import DIRECTOR, EVERYONE, RULE_PARTITIONS, SEALED, Audience, NodeState, State
+from .patch import Op, PatchError, check_ops, parse_pointer
+from .turn import collect_ops, in_phase, json_of, moved
+from .views import rules_of
+
+CHRONICLE_KEPT = 20
+TURNS_KEPT = 200
+OUTCOMES_KEPT = 64
+
+
+def turn_seed(state: State) -> str:
+    """The seed of the attempt that is locked: blake2b over the session's sealed seed, branch, turn and attempt."""
+    turn, sealed = rules_of(state)["turn"], rules_of(state)["sealed"]
+    key = f"{sealed['seed']}|{turn['branch']}|{turn['number']}|{turn['attempt']}"
+    return blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def _this_attempt(ctx: Context, data: Fenced) -> None:
+    turn = ctx.rules["turn"]
+    if (data.turn, data.attempt) != (turn["number"], turn["attempt"]):
+        raise Refused("stale_turn", f"turn {data.turn}, attempt {data.attempt} is over")
+
+
+def resolve(ctx: Context, data: TurnResult) -> None:
+    fenced(ctx, data.token)
+    _this_attempt(ctx, data)
+    turn = in_phase(ctx, "resolving")
+    locked = turn["locked"]
+    if locked is None or data.base > ctx.draft.head.sequence_id:
+        raise Refused("stale_turn")
+    for outcome in data.outcomes:
+        if outcome["character"] not in ctx.rules["seats"]:
+            raise Refused("unknown_character", f"an outcome is for {outcome['character'][:40]!r}, whom nobody knows")
+        check_audience(ctx, outcome["audience"])
+    by_audience: dict[str, tuple[Audience, list[Op], list[Outcome]]] = {}
+    suggested = 0
+    for change in data.changes:
+        audience, patch, held_back = _merged(ctx, change, data.base)
+        suggested += held_back
+        by_audience.setdefault(repr(audience), (audience, [], []))[1].extend(patch)
+    for outcome in data.outcomes:
+        audience = outcome["audience"]
+        by_audience.setdefault(repr(audience), (audience, [], []))[2].append(outcome)
+
+    node = ctx.draft.next_id
+    _, public_patch, public_outcomes = by_audience.pop(repr(EVERYONE), (EVERYONE, [], []))
+    rule_patch = _complete_ops(ctx, node) if data.turn_complete else collect_ops(ctx, turn["number"])
+    if data.ended is not None and data.turn_complete:
+        rule_patch.append(put("/session/ending", data.ended))
+    # Private changes come before the records that sum them up, all in one append: nobody sees half a turn.
+    ctx.emit(
+        {
+            "kind": "resolved",
+            "turn": turn["number"],
+            "attempt": turn["attempt"],
+            "seed": turn_seed(ctx.draft.state),
+            "turn_complete": data.turn_complete,
+            "outcomes": public_outcomes,
+            "suggested": suggested,
+            "ended": data.ended,
+            "made_by": data.made_by,
+            "patch": [*public_patch, *rule_patch],
+        }
+    )
+    for audience, patch, outcomes in by_audience.values():
+        ctx.emit({"kind": "dealt", "why": "turn", "outcomes": outcomes, "patch": patch}, audience)
+    _seal(ctx, data)
+
+
+def _merged(ctx: Context, change: Change, base: int) -> tuple[Audience, list[Op], int]:
+    """One audience's change on top of what people wrote since `base`."""
+    check_audience(ctx, change.audience)
+    _story_only(change)
+    author = Author(ctx.author.user_id, True)
+    draft = ctx.draft
+    merged = merge_edit(draft.state, draft.index, draft.rules(), base, change.patch, author, draft.next_id)
+    return change.audience, [*merged.patch, *kept_records(ctx, merged.records)], len(merged.suggestions)
+
+
+def _complete_ops(ctx: Context, node: int) -> list[Op]:
+    turn = ctx.rules["turn"]
+    entry: NodeState = {
+        "number": turn["number"],
+        "attempt": turn["attempt"],
+        "branch": turn["branch"],
+        "parent": turn["parent"],
+        "narration": "pending",
+        "end": 0,
+    }
+    return [
+        put("/turn/phase", "narrating"),
+        put("/turn/node", node),
+        put("/turn/parent", node),
+        put(f"/turns/{node}", json_of(entry)),
+        put(f"/branches/{turn['branch']}", node),
+        *trimmed("/turns", ctx.rules["turns"], TURNS_KEPT),
+    ]
+
+
+def trimmed(at: str, window: object, keep: int) -> list[Op]:
+    """The removals that leave room for one more in a window keyed by sequence_id: the oldest go."""
+    assert isinstance(window, dict)
+    return [drop(f"{at}/{key}") for key in sorted(window, key=_number)[: max(0, len(window) + 1 - keep)]]
+
+
+def _number(key: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in key.split("-"))
+
+
+def _seal(ctx: Context, data: TurnResult) -> None:
+    """What a successor needs to tell the turn, and what was asked of models: in the log, in no broadcast view."""
+    earlier = ctx.rules["sealed"].get("outcomes") if ctx.rules["sealed"].get("unfinished") else []
+    outcomes: list[JsonValue] = [*(earlier if isinstance(earlier, list) else []), *map(json_of, data.outcomes)]
+    ctx.emit(
+        {
+            "kind": "record",
+            "turn": data.turn,
+            "attempt": data.attempt,
+            "records": data.records,
+            "patch": [put("/sealed/outcomes", outcomes[-OUTCOMES_KEPT:]), put("/sealed/unfinished", not data.turn_complete)],
+        },
+        SEALED,
+    )
+
+
+def _story_only(change: Change) -> None:
+    try:
+        check_ops(change.patch)
+    except PatchError as error:
+        raise Refused("bad_path", error.message) from None
+    for op in change.patch:
+        root = parse_pointer(op["path"])[0]
+        if root in RULE_PARTITIONS or root == "chronicle" or audience_of(root) != change.audience:
+            raise Refused("path_forbidden", f"a change for {change.audience} does not write {op['path'][:80]!r}")
+
+
+def tell(ctx: Context, data: Narrative) -> None:
+    fenced(ctx, data.token)
+    turn = ctx.rules["turn"]
+    if turn["phase"] != "narrating":
+        raise Refused("stale_turn", "no turn is being told")
+    entry = ctx.rules["turns"].get(str(turn["node"]))
+    if entry is None or (data.turn, data.attempt) != (entry["number"], entry["attempt"]):
+        raise Refused("stale_turn", f"turn {data.turn}, attempt {data.attempt} is not being told")
+    node, retold = turn["node"], turn["retelling"]
+    told = {
+        "turn": entry["number"],
+        "attempt": entry["attempt"],
+        "branch": entry["branch"],
+        "narrative": data.text,
+        "engine": data.made_by["engine"],
+    }
+    chronicle = ctx.draft.state.get("chronicle", {})
+    assert isinstance(chronicle, dict)
+    patch = [put(f"/chronicle/{node}", json_of(told))]
+    if str(node) not in chronicle:
+        patch = [*trimmed("/chronicle", chronicle, CHRONICLE_KEPT), *patch]
+    ctx.emit(
+        {
+            "kind": "turn",
+            "turn": entry["number"],
+            "attempt": entry["attempt"],
+            "node": node,
+            "retold": retold,
+            "narrative": data.text,
+            "sentences": data.sentences,
+            "made_by": data.made_by,
+            "patch": [*patch, *_end_ops(ctx, "told")],
+        }
+    )
+
+
+def _end_ops(ctx: Context, narration: Literal["told", "failed", "cancelled"]) -> list[Op]:
+    """Where the machine goes when the telling is over, however it ended."""
+    turn, session = ctx.rules["turn"], ctx.rules["session"]
+    node = turn["node"]
+    if turn["retelling"]:
+        keep = narration if narration == "told" else ctx.rules["turns"][str(node)]["narration"]
+        return [
+            put("/turn/phase", turn["resume"] or "collect"),
+            put("/turn/resume", None),
+            put("/turn/retelling", False),
+            put("/turn/node", 0),
+            put(f"/turns/{node}/narration", keep),
+            put(f"/turns/{node}/end", max(ctx.draft.next_id if narration == "told" else 0, ctx.rules["turns"][str(node)]["end"])),
+        ]
+    done = [put(f"/turns/{node}/narration", narration), put(f"/turns/{node}/end", ctx.draft.next_id)]
+    if "ending" in session:
+        rest = [put("/turn/phase", "ended"), put("/session/status", "ended"), put("/turn/locked", None), put("/turn/node", 0)]
+    elif session["settings"]["review"]:
+        rest = [put("/turn/phase", "review"), put("/turn/locked", None), put("/turn/node", 0)]
+    else:
+        rest = collect_ops(ctx, turn["number"] + 1)
+    return [*done, *rest]
+
+
+def end_telling(ctx: Context, kind: Literal["cancelled", "narration_failed"], narration: Literal["failed", "cancelled"]) -> None:
+    turn = ctx.rules["turn"]
+    ctx.emit({"kind": kind, "turn": turn["number"], "attempt": turn["attempt"], "patch": _end_ops(ctx, narration)})
+
+
+def fail(ctx: Context, data: TurnFailed) -> None:
+    """The agents gave up. A resolution that failed waits for `reroll` or `cancel`; a telling that failed is skipped."""
+    fenced(ctx, data.token)
+    turn = ctx.rules["turn"]
+    if data.kind == "narration_failed":
+        in_phase(ctx, "narrating")
+        return end_telling(ctx, "narration_failed", "failed")
+    _this_attempt(ctx, data)
+    in_phase(ctx, "resolving")
+    patch = [put("/turn/phase", "failed"), put("/turn/error", data.code)]
+    ctx.emit({"kind": "failed", "turn": turn["number"], "attempt": turn["attempt"], "code": data.code, "patch": patch})
+
+
+def relay(state: State, user_id: str, data: Chunk | Progress) -> None:
+    """Whether a host's provisional words may be shown: its lease and the turn must be current. Raises Refused."""
+    rules = rules_of(state)
+    host, turn = rules["host"], rules["turn"]
+    if host["holder"] != user_id or host["token"] != data.token:
+        raise Refused("stale_lease")
+    entry = rules["turns"].get(str(turn["node"])) if turn["phase"] == "narrating" else None
+    expected = (entry["number"], entry["attempt"]) if entry else (turn["number"], turn["attempt"])
+    wanted = ("narrating",) if isinstance(data, Chunk) else ("resolving", "narrating")
+    if turn["phase"] not in wanted or (data.turn, data.attempt) != expected:
+        raise Refused("stale_turn")
+
+
+def cancel(ctx: Context, data: Direct) -> None:
+    """End the attempt before its commit: its proposals are open again. While narrating, end the telling only."""
+    turn = ctx.rules["turn"]
+    if turn["phase"] == "collect":
+        if not turn["proposals"]:
+            raise Refused("phase", "there is nothing to cancel", phase="collect")
+        return moved(ctx, "cancelled", [put("/turn/proposals", {}), put("/turn/votes", {}), put("/turn/deadline", None)])
+    in_phase(ctx, "locked", "resolving", "narrating", "failed")
+    if turn["phase"] == "narrating":
+        return end_telling(ctx, "cancelled", "cancelled")
+    reopened = {c: {**p, "ready": False} for c, p in (turn["locked"] or {"proposals": {}})["proposals"].items()}
+    proposals = json_of({**reopened, **turn["proposals"]})
+    moved(ctx, "cancelled", [*collect_ops(ctx, turn["number"]), put("/turn/proposals", proposals)])
+
+
+def accept(ctx: Context, data: Direct) -> None:
+    turn = in_phase(ctx, "review")
+    moved(ctx, "accepted", collect_ops(ctx, turn["number"] + 1))

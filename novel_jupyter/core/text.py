@@ -1,0 +1,224 @@
+"""Three-way merge of short text, word by word.
+
+Law: changes that do not overlap both survive. Where they overlap, `ours` (what the server already has) stays
+and the other's words are handed back as a `Hunk`, so nothing vanishes unseen. Two equal changes are one. The
+result depends on the three texts alone.
+Parts: `merge_text`, and the bounded difference that it stands on (`changes`).
+
+Decided: two insertions at one point both stay, ours first, unless one only continues the other (typing goes on
+while an edit is under way), which then counts once. Changes that merely touch do not overlap. Words, runs of
+white space and single marks are the units, so that two people's letters never mix inside a word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+MAX_STEPS: Final = 300_000
+"""Work that finding the changes between two texts may take (some 0.1 s); beyond, they count as one change."""
+
+_TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
+
+
+class Change(NamedTuple):
+    """`base[start:end]` (tokens) became `tokens`; an insertion has `start == end`."""
+
+    start: int
+    end: int
+    tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Words that lost: for the same stretch of `base`, `ours` stands in the result and `theirs` does not.
+
+    `position` is where `ours` begins, in UTF-16 code units from the start of the merged text.
+    """
+
+    position: int
+    base: str
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextMerge:
+    """The merged text and what did not get into it, from start to end."""
+
+    text: str
+    conflicts: tuple[Hunk, ...]
+
+
+def merge_text(base: str, ours: str, theirs: str) -> TextMerge:
+    """Bring both sides' changes of `base` together."""
+    if ours == theirs or base == theirs:
+        return TextMerge(ours, ())
+    if base == ours:
+        return TextMerge(theirs, ())
+    tokens = tokenize(base)
+    left, right = changes(tokens, tokenize(ours)), changes(tokens, tokenize(theirs))
+    pieces: list[str] = []
+    conflicts: list[Hunk] = []
+    at = 0
+    while left or right:
+        mine, other = _next_cluster(left, right)
+        del left[: len(mine)], right[: len(other)]
+        start = min(change.start for change in (*mine, *other))
+        end = max(change.end for change in (*mine, *other))
+        pieces.append("".join(tokens[at:start]))
+        at = end
+        before = "".join(tokens[start:end])
+        kept, offered = _rewrite(tokens, start, end, mine), _rewrite(tokens, start, end, other)
+        if not other or kept == offered or _continues(before, offered, kept):
+            pieces.append(kept)
+        elif not mine or _continues(before, kept, offered):
+            pieces.append(offered)
+        elif start == end:
+            pieces.append(kept + offered)
+        else:
+            conflicts.append(Hunk(_utf16_length(pieces), before, kept, offered))
+            pieces.append(kept)
+    pieces.append("".join(tokens[at:]))
+    return TextMerge("".join(pieces), tuple(conflicts))
+
+
+def tokenize(text: str) -> list[str]:
+    """The text in words, runs of white space and single marks; joined, they are the text."""
+    return _TOKEN.findall(text)
+
+
+def _next_cluster(left: Sequence[Change], right: Sequence[Change]) -> tuple[list[Change], list[Change]]:
+    """The first change of either side with all that overlap it, directly or through one another."""
+    if not right or (left and _key(left[0]) <= _key(right[0])):
+        mine, other = [left[0]], []
+    else:
+        mine, other = [], [right[0]]
+    while True:
+        more_mine = [c for c in left[len(mine) :] if any(_overlap(c, o) for o in other)]
+        mine += more_mine
+        more_other = [c for c in right[len(other) :] if any(_overlap(c, o) for o in mine)]
+        other += more_other
+        if not more_mine and not more_other:
+            return mine, other
+
+
+def _key(change: Change) -> tuple[int, int]:
+    return change.start, change.end
+
+
+def _overlap(a: Change, b: Change) -> bool:
+    if a.start == a.end and b.start == b.end:
+        return a.start == b.start
+    return a.start < b.end and b.start < a.end
+
+
+def _rewrite(tokens: Sequence[str], start: int, end: int, cluster: Sequence[Change]) -> str:
+    parts: list[str] = []
+    for change in cluster:
+        parts.extend(tokens[start : change.start])
+        parts.extend(change.tokens)
+        start = change.end
+    parts.extend(tokens[start:end])
+    return "".join(parts)
+
+
+def _continues(before: str, less: str, more: str) -> bool:
+    """Whether all three grow out of one another at the end, so that `more` has everything that `less` has."""
+    return less.startswith(before) and more.startswith(less)
+
+
+def _utf16_length(pieces: Sequence[str]) -> int:
+    return sum(len(piece.encode("utf-16-le", "surrogatepass")) for piece in pieces) // 2
+
+
+def changes(old: Sequence[str], new: Sequence[str]) -> list[Change]:
+    """The fewest changes that lead from `old` to `new`, in order, with something unchanged between any two.
+
+    Beyond MAX_STEPS of work, one change that covers everything between what they share at both ends.
+    """
+    head, limit = 0, min(len(old), len(new))
+    while head < limit and old[head] == new[head]:
+        head += 1
+    tail = 0
+    while tail < limit - head and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    a, b = old[head : len(old) - tail], new[head : len(new) - tail]
+    if not a and not b:
+        return []
+    found: list[Change] = []
+    x = y = 0
+    for start_a, start_b, length in [*_matches(a, b), (len(a), len(b), 0)]:
+        if (x, y) != (start_a, start_b):
+            found.append(Change(head + x, head + start_a, tuple(b[y:start_b])))
+        x, y = start_a + length, start_b + length
+    return _slide(old, found)
+
+
+def _slide(old: Sequence[str], found: Sequence[Change]) -> list[Change]:
+    """Move each pure insertion or deletion as far to the end as the text allows.
+
+    "a b" → "a x b" inserts " x" or "x "; both sides must mean the same place, or equal changes would count twice.
+    """
+    slid: list[Change] = []
+    barrier = len(old) + 1  # a change stays apart from the next one
+    for start, end, tokens in reversed(found):
+        if start == end:
+            while end < min(len(old), barrier - 1) and old[end] == tokens[0]:
+                tokens = (*tokens[1:], tokens[0])
+                end += 1
+            start = end
+        elif not tokens:
+            while end < min(len(old), barrier - 1) and old[end] == old[start]:
+                start, end = start + 1, end + 1
+        slid.append(Change(start, end, tokens))
+        barrier = start
+    return slid[::-1]
+
+
+def _matches(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Stretches that `a` and `b` share, as (start in a, start in b, length): Myers' greedy difference.
+
+    `difflib` takes cubic time on texts that repeat themselves; here the work is counted and given up. Then, as
+    where nothing is shared, the answer is empty.
+    """
+    if not a or not b or set(a).isdisjoint(b):
+        return []
+    reach = {1: 0}  # diagonal x - y → furthest x reached on it
+    history: list[dict[int, int]] = []
+    steps = 0
+    for distance in range(len(a) + len(b) + 1):
+        history.append(dict(reach))
+        steps += distance
+        for diagonal in range(-distance, distance + 1, 2):
+            down = _is_down(reach, diagonal, distance)
+            start = x = reach[diagonal + 1] if down else reach[diagonal - 1] + 1
+            y = x - diagonal
+            while x < len(a) and y < len(b) and a[x] == b[y]:
+                x, y = x + 1, y + 1
+            steps += 1 + x - start
+            reach[diagonal] = x
+            if x >= len(a) and y >= len(b):
+                return _walk_back(history, len(a), len(b))
+        if steps > MAX_STEPS:
+            break
+    return []
+
+
+def _is_down(reach: dict[int, int], diagonal: int, distance: int) -> bool:
+    """Whether the way to `diagonal` leads furthest by an insertion (from above), not by a deletion."""
+    return diagonal == -distance or (diagonal != distance and reach[diagonal - 1] < reach[diagonal + 1])
+
+
+def _walk_back(history: Sequence[dict[int, int]], x: int, y: int) -> list[tuple[int, int, int]]:
+    found: list[tuple[int, int, int]] = []
+    for distance in range(len(history) - 1, -1, -1):
+        reach, diagonal = history[distance], x - y
+        down = _is_down(reach, diagonal, distance)
+        landed = reach[diagonal + 1] if down else reach[diagonal - 1] + 1
+        if x > landed:
+            found.append((landed, landed - diagonal, x - landed))
+        x, y = (landed, landed - diagonal - 1) if down else (landed - 1, landed - diagonal)
+    return found[::-1]

@@ -1,0 +1,263 @@
+"""The turn machine: `lobby → collect → locked → resolving → narrating → (review) → collect` (SPEC R30-R39).
+
+Law: a turn advances once. Proposals are open until they are locked; what is locked is frozen with its parent and its
+attempt; what comes in meanwhile waits for the next turn, so nobody's action is lost because somebody was faster.
+Parts: proposing, readiness and votes; `advance`, which moves the machine as far as the rules allow after every
+decision; `lock`; the director's words that need no more (start, lock, pause, resume).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from pydantic import JsonValue
+
+from .draft import Context, drop, put
+from .errors import Refused
+from .messages import Direct, OnCharacter, Propose, SetReady
+from .model import Phase, ProposalState, TurnState
+from .patch import Op, PatchError, check_value
+from .seats import MID_TURN, escape, mind_the_absent, seat_of, take_seat_to_act, withdraw_ops
+from .times import later
+
+ATTEMPTS_KEPT = 64
+Why = Literal["ready", "votes", "deadline", "director", "immediate", "reroll"]
+
+
+def json_of(value: object) -> JsonValue:
+    """A typed piece of state as the JSON it is."""
+    return cast(JsonValue, value)
+
+
+def _open_to_proposals(ctx: Context) -> TurnState:
+    turn = ctx.rules["turn"]
+    if turn["phase"] == "ended":
+        raise Refused("ended")
+    if turn["phase"] == "paused":
+        raise Refused("phase", "the story is paused", phase="paused")
+    return turn
+
+
+def propose(ctx: Context, data: Propose) -> None:
+    turn = _open_to_proposals(ctx)
+    seat = seat_of(ctx, data.character)
+    try:
+        check_value(data.action)
+    except PatchError as error:
+        raise Refused("bad_action", error.message) from None
+    ctx.facts.check_action(data.action)
+    take_seat_to_act(ctx, data.character)
+    if not seat["playable"] and not ctx.author.is_kernel:
+        raise Refused("seat_taken", f"{seat['name']} is played by the storyteller")
+    if turn["phase"] == "lobby":
+        open_collect(ctx)
+    turn = ctx.rules["turn"]
+    earlier = turn["proposals"].get(data.character)
+    proposal: ProposalState = {
+        "character": data.character,
+        "action": data.action,
+        "user_id": ctx.author.user_id,
+        "ready": False,
+        "at": ctx.facts.now,
+        "order": earlier["order"] if earlier else ctx.draft.next_id,
+    }
+    patch = [put(f"/turn/proposals/{data.character}", json_of(proposal))]
+    timeout = ctx.rules["session"]["settings"]["collect_timeout"]
+    if timeout and not turn["deadline"] and turn["phase"] == "collect":
+        patch.append(put("/turn/deadline", later(ctx.facts.now, timeout)))
+    ctx.emit(
+        {"kind": "proposed", "turn": turn["number"], "character": data.character, "action": data.action, "patch": patch}
+    )
+
+
+def withdraw(ctx: Context, data: OnCharacter) -> None:
+    _must_own_proposal(ctx, data.character)
+    patch = withdraw_ops(ctx, data.character)
+    ctx.emit({"kind": "withdrawn", "turn": ctx.rules["turn"]["number"], "character": data.character, "patch": patch})
+
+
+def set_ready(ctx: Context, data: SetReady) -> None:
+    proposal = _must_own_proposal(ctx, data.character)
+    if proposal["ready"] == data.ready:
+        return
+    patch = [put(f"/turn/proposals/{data.character}/ready", data.ready)]
+    number = ctx.rules["turn"]["number"]
+    ctx.emit({"kind": "ready", "turn": number, "character": data.character, "ready": data.ready, "patch": patch})
+
+
+def _must_own_proposal(ctx: Context, character: str) -> ProposalState:
+    seat_of(ctx, character)
+    proposal = _open_to_proposals(ctx)["proposals"].get(character)
+    if proposal is None:
+        raise Refused("no_proposal", f"nothing is proposed for {character}")
+    take_seat_to_act(ctx, character)
+    return proposal
+
+
+def vote(ctx: Context, data: OnCharacter) -> None:
+    turn = _open_to_proposals(ctx)
+    if ctx.rules["session"]["settings"]["turn_policy"] != "vote" or turn["phase"] != "collect":
+        raise Refused("phase", "there is no vote now", phase=turn["phase"])
+    if data.character not in turn["proposals"]:
+        raise Refused("no_proposal", f"nothing is proposed for {data.character}")
+    patch = [put(f"/turn/votes/{escape(ctx.author.user_id)}", data.character)]
+    ctx.emit({"kind": "voted", "turn": turn["number"], "character": data.character, "patch": patch})
+
+
+# --- moving ------------------------------------------------------------------------------------------------------------
+
+
+def moved(ctx: Context, kind: Literal["opened", "cancelled", "paused", "resumed", "accepted"], patch: list[Op]) -> None:
+    turn = ctx.rules["turn"]
+    ctx.emit({"kind": kind, "turn": turn["number"], "attempt": turn["attempt"], "patch": patch})
+
+
+def open_collect(ctx: Context) -> None:
+    moved(ctx, "opened", [put("/turn/phase", "collect")])
+
+
+def collect_ops(ctx: Context, number: int) -> list[Op]:
+    """Back to collecting as turn `number` (or to the pause that was asked for); a new timer starts for what waits."""
+    turn, settings = ctx.rules["turn"], ctx.rules["session"]["settings"]
+    paused = turn["pause_next"]
+    timeout = settings["collect_timeout"]
+    return [
+        put("/turn/phase", "paused" if paused else "collect"),
+        put("/turn/resume", "collect" if paused else None),
+        put("/turn/pause_next", False),
+        put("/turn/number", number),
+        put("/turn/locked", None),
+        put("/turn/node", 0),
+        put("/turn/retelling", False),
+        put("/turn/error", None),
+        put("/turn/deadline", later(ctx.facts.now, timeout) if timeout and turn["proposals"] else None),
+    ]
+
+
+def advance(ctx: Context) -> None:
+    """Everything that follows by rule from the state, who is present, and the time. Idempotent."""
+    mind_the_absent(ctx)
+    for why, characters in _lock_reasons(ctx):
+        lock(ctx, why, characters)
+        return
+
+
+def _lock_reasons(ctx: Context) -> list[tuple[Why, list[str]]]:
+    turn, settings = ctx.rules["turn"], ctx.rules["session"]["settings"]
+    proposals = turn["proposals"]
+    if turn["phase"] != "collect" or not proposals:
+        return []
+    in_order = sorted(proposals, key=lambda character: proposals[character]["order"])
+    if settings["turn_policy"] == "immediate":
+        return [("immediate", in_order[:1])]
+    due = turn["deadline"] is not None and turn["deadline"] <= ctx.facts.now
+    if settings["turn_policy"] == "round":
+        present = ctx.facts.present
+        owned = [c for c, seat in ctx.rules["seats"].items() if seat["owner"] in present and not seat["understudy"]]
+        if owned and all(c in proposals and proposals[c]["ready"] for c in owned):
+            return [("ready", in_order)]
+        return [("deadline", in_order)] if due else []
+    voters = [
+        user
+        for user, participant in ctx.rules["participants"].items()
+        if participant["role"] != "spectator" and user in ctx.facts.present
+    ]
+    if voters and all(voter in turn["votes"] for voter in voters):
+        return [("votes", _winner(turn, in_order))]
+    return [("deadline", _winner(turn, in_order))] if due else []
+
+
+def _winner(turn: TurnState, in_order: list[str]) -> list[str]:
+    """The proposal with most votes; of equals the one that was made first."""
+    counts = {character: 0 for character in in_order}
+    for choice in turn["votes"].values():
+        counts[choice] += 1
+    return [max(in_order, key=lambda character: counts[character])]
+
+
+def lock(ctx: Context, why: Why, characters: list[str]) -> None:
+    """Freeze the proposals of `characters` as the next attempt at this turn."""
+    turn, settings = ctx.rules["turn"], ctx.rules["session"]["settings"]
+    chosen = {character: turn["proposals"][character] for character in characters}
+    immediate = settings["turn_policy"] == "immediate" and why == "immediate"
+    agents = [] if immediate else agents_besides(ctx, characters)
+    left = {c: json_of(p) for c, p in turn["proposals"].items() if immediate and c not in chosen}
+    lock_these(ctx, why, chosen, agents, [put("/turn/proposals", left), put("/turn/votes", {})])
+
+
+def agents_besides(ctx: Context, characters: list[str]) -> list[str]:
+    """The characters that the storyteller decides for: nobody's seats and understudied ones."""
+    seats = ctx.rules["seats"]
+    return sorted(c for c, seat in seats.items() if c not in characters and (seat["owner"] is None or seat["understudy"]))
+
+
+def lock_these(ctx: Context, why: Why, chosen: dict[str, ProposalState], agents: list[str], patch: list[Op]) -> None:
+    turn = ctx.rules["turn"]
+    key = f"{turn['branch']}:{turn['number']}"
+    attempt = turn["attempts"].get(key, 0) + 1
+    attempts = {k: v for k, v in turn["attempts"].items() if k != key}
+    while len(attempts) >= ATTEMPTS_KEPT:
+        del attempts[min(attempts, key=lambda k: int(k.rpartition(":")[2]))]
+    locked = {"base": ctx.draft.next_id, "proposals": chosen, "agents": agents}
+    ctx.emit(
+        {
+            "kind": "locked",
+            "turn": turn["number"],
+            "attempt": attempt,
+            "characters": sorted(chosen),
+            "why": why,
+            "patch": [
+                put("/turn/phase", "resolving" if ctx.rules["host"]["holder"] else "locked"),
+                put("/turn/attempt", attempt),
+                put("/turn/attempts", {**attempts, key: attempt}),
+                put("/turn/locked", json_of(locked)),
+                put("/turn/deadline", None),
+                put("/turn/error", None),
+                *patch,
+            ],
+        }
+    )
+
+
+# --- the director's words ----------------------------------------------------------------------------------------------
+
+
+def start(ctx: Context, data: Direct) -> None:
+    in_phase(ctx, "lobby")
+    open_collect(ctx)
+
+
+def lock_now(ctx: Context, data: Direct) -> None:
+    """Lock what is proposed, even nothing: then the agents play alone."""
+    if ctx.rules["turn"]["phase"] == "lobby":
+        open_collect(ctx)
+    turn = in_phase(ctx, "collect")
+    in_order = sorted(turn["proposals"], key=lambda character: turn["proposals"][character]["order"])
+    if ctx.rules["session"]["settings"]["turn_policy"] == "vote" and in_order:
+        in_order = _winner(turn, in_order)
+    lock(ctx, "director", in_order)
+
+
+def pause(ctx: Context, data: Direct) -> None:
+    turn = ctx.rules["turn"]
+    if turn["phase"] in ("ended", "paused"):
+        raise Refused("phase", f"the story is {turn['phase']}", phase=turn["phase"])
+    if turn["phase"] in MID_TURN:
+        return moved(ctx, "paused", [put("/turn/pause_next", True)])
+    patch = [put("/turn/phase", "paused"), put("/turn/resume", turn["phase"]), put("/turn/deadline", None)]
+    moved(ctx, "paused", patch)
+
+
+def resume(ctx: Context, data: Direct) -> None:
+    turn = ctx.rules["turn"]
+    if turn["pause_next"]:
+        return moved(ctx, "resumed", [put("/turn/pause_next", False)])
+    in_phase(ctx, "paused")
+    moved(ctx, "resumed", [put("/turn/phase", turn["resume"] or "collect"), put("/turn/resume", None)])
+
+
+def in_phase(ctx: Context, *phases: Phase) -> TurnState:
+    turn = ctx.rules["turn"]
+    if turn["phase"] not in phases:
+        raise Refused("phase", f"not while {turn['phase']}; it takes {' or '.join(phases)}", phase=turn["phase"])
+    return turn

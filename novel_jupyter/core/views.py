@@ -1,0 +1,100 @@
+"""What one may see: views, and the projection of state and log into one.
+
+Law: an unseen event is a `hidden` placeholder with its number, so every view is gapless, and nothing of it leaks: not
+its author, time, kind or size (SPEC R5). Views are few and named by a string, so that bytes can be shared per view.
+Parts: `View` names, `view_of` (who sees what), `sees`, `project_state`, `wire_bytes`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias, cast
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from .canonical import state_hash
+from .events import Event, audience_of_partition
+from .model import DIRECTOR, EVERYONE, SEALED, Audience, RuleState, State
+
+View: TypeAlias = str
+"""`public`, `all`, or `seats:<a>,<b>` (sorted; the director's seat is called `director`)."""
+
+PUBLIC: Final[View] = "public"
+ALL: Final[View] = "all"
+
+
+def rules_of(state: State) -> RuleState:
+    """The same state, typed for reading the rules' partitions. Nobody writes into what it returns."""
+    return cast(RuleState, state)
+
+
+def view_of(state: State, user_id: str, is_kernel: bool = False) -> View:
+    """The view of a person (by grant, seats and role) or of a kernel (all when it is admitted as a host)."""
+    rules = rules_of(state)
+    if is_kernel:
+        return ALL if user_id in rules["host"]["admitted"] else PUBLIC
+    participant = rules["participants"].get(user_id)
+    if participant is None:
+        return PUBLIC
+    if participant.get("sees_all"):
+        return ALL
+    seats = [name for name, seat in rules["seats"].items() if seat["owner"] == user_id]
+    if participant["role"] == "director":
+        seats.append(DIRECTOR)
+    return f"seats:{','.join(sorted(seats))}" if seats else PUBLIC
+
+
+def view_since(state: State, user_id: str, is_kernel: bool = False) -> int:
+    """The sequence_id at which this reader's view last changed; a replica that is older needs a `full_sync`."""
+    rules = rules_of(state)
+    if is_kernel:
+        return rules["host"]["admitted"].get(user_id, 0)
+    participant = rules["participants"].get(user_id)
+    return participant["view_since"] if participant else 0
+
+
+def seats_of(view: View) -> frozenset[str]:
+    """The seats whose secrets a view shows (not those of `all`, which shows every one)."""
+    return frozenset(view[6:].split(",")) if view.startswith("seats:") else frozenset()
+
+
+def sees(view: View, audience: Audience) -> bool:
+    """Whether `audience` includes the readers of `view`."""
+    if audience == EVERYONE:
+        return True
+    if audience == SEALED:
+        return False
+    if view == ALL:
+        return True
+    if audience == DIRECTOR:
+        return DIRECTOR in seats_of(view)
+    return not seats_of(view).isdisjoint(audience)
+
+
+def project_state(state: State, view: View) -> dict[str, JsonValue]:
+    """The partitions of `state` that `view` shows."""
+    return {name: part for name, part in state.items() if sees(view, audience_of_partition(name))}
+
+
+def view_hash(state: State, view: View) -> str:
+    """sha256 (hex) over the RFC 8785 form of the state as seen in `view`."""
+    return state_hash(project_state(state, view))
+
+
+def wire_bytes(session_id: str, event: Event, view: View) -> bytes:
+    """The event as a frame's text for readers of `view`: its stored body, or a placeholder, and the chain's hash."""
+    if sees(view, event.audience):
+        return event.body[:-1] + b',"hash":"' + event.hash.encode() + b'"}'
+    return to_json(
+        {
+            "type": "system_message",
+            "session_id": session_id,
+            "user_id": None,
+            "timestamp": None,
+            "sequence_id": event.sequence_id,
+            "id": None,
+            "audience": "hidden",
+            "data": {"kind": "hidden"},
+            "hash": event.hash,
+        }
+    )
