@@ -3,11 +3,12 @@
 Law: changes that do not overlap both survive. Where they overlap, `ours` (what the server already has) stays
 and the other's words are handed back as a `Hunk`, so nothing vanishes unseen. Two equal changes are one. The
 result depends on the three texts alone.
-Parts: `merge_text`, and the bounded difference that it stands on (`changes`).
+Parts: `merge_text`, `changes` (the difference it stands on), and the bounded search for what texts share.
 
-Decided: two insertions at one point both stay, ours first, unless one only continues the other (typing goes on
+Decided: insertions at one point both stay, ours first, unless one only continues the other (typing goes on
 while an edit is under way), which then counts once. Changes that merely touch do not overlap. Words, runs of
-white space and single marks are the units, so that two people's letters never mix inside a word.
+white space and single marks are the units, so that two people's letters never mix inside a word; scripts
+without spaces between words go by character.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Final, NamedTuple
 MAX_STEPS: Final = 300_000
 """Work that finding the changes between two texts may take (some 0.1 s); beyond, they count as one change."""
 
-_TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
+_SPACELESS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"  # kana, Han, Hangul
+_TOKEN = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]+|\s+|[^\w\s]")
 
 
 class Change(NamedTuple):
@@ -135,32 +137,23 @@ def _utf16_length(pieces: Sequence[str]) -> int:
 
 
 def changes(old: Sequence[str], new: Sequence[str]) -> list[Change]:
-    """The fewest changes that lead from `old` to `new`, in order, with something unchanged between any two.
+    """Few changes that lead from `old` to `new`, in order, with something unchanged between any two.
 
-    Beyond MAX_STEPS of work, one change that covers everything between what they share at both ends.
+    Beyond MAX_STEPS of work, what is left to compare counts as one change.
     """
-    head, limit = 0, min(len(old), len(new))
-    while head < limit and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < limit - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    a, b = old[head : len(old) - tail], new[head : len(new) - tail]
-    if not a and not b:
-        return []
     found: list[Change] = []
     x = y = 0
-    for start_a, start_b, length in [*_matches(a, b), (len(a), len(b), 0)]:
-        if (x, y) != (start_a, start_b):
-            found.append(Change(head + x, head + start_a, tuple(b[y:start_b])))
-        x, y = start_a + length, start_b + length
+    for match_x, match_y in [*_matches(old, new), (len(old), len(new))]:
+        if (x, y) != (match_x, match_y):
+            found.append(Change(x, match_x, tuple(new[y:match_y])))
+        x, y = match_x + 1, match_y + 1
     return _slide(old, found)
 
 
 def _slide(old: Sequence[str], found: Sequence[Change]) -> list[Change]:
     """Move each pure insertion or deletion as far to the end as the text allows.
 
-    "a b" → "a x b" inserts " x" or "x "; both sides must mean the same place, or equal changes would count twice.
+    "a b" → "a x b" inserts " x" or "x "; both sides must mean the same place, or equal changes count twice.
     """
     slid: list[Change] = []
     barrier = len(old) + 1  # a change stays apart from the next one
@@ -178,32 +171,72 @@ def _slide(old: Sequence[str], found: Sequence[Change]) -> list[Change]:
     return slid[::-1]
 
 
-def _matches(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int, int]]:
-    """Stretches that `a` and `b` share, as (start in a, start in b, length): Myers' greedy difference.
+def _matches(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
+    """Places (in old, in new) of what both share, in order: of the words, then of the marks between them.
 
-    `difflib` takes cubic time on texts that repeat themselves; here the work is counted and given up. Then, as
-    where nothing is shared, the answer is empty.
+    Marks and spaces are all alike; compared together with the words, they would decide which words match.
     """
+    work = _Work()
+    old_words = [i for i, token in enumerate(old) if _is_word(token)]
+    new_words = [i for i, token in enumerate(new) if _is_word(token)]
+    words = _common([old[i] for i in old_words], [new[i] for i in new_words], work)
+    found: list[tuple[int, int]] = []
+    x = y = 0
+    for end_x, end_y in [*((old_words[i], new_words[j]) for i, j in words), (len(old), len(new))]:
+        found += [(x + i, y + j) for i, j in _common(old[x:end_x], new[y:end_y], work)]
+        found.append((end_x, end_y))
+        x, y = end_x + 1, end_y + 1
+    return found[:-1]
+
+
+def _is_word(token: str) -> bool:
+    return token[:1].isalnum() or token[:1] == "_"
+
+
+def _common(a: Sequence[str], b: Sequence[str], work: _Work) -> list[tuple[int, int]]:
+    """Places of a longest common subsequence; when the work is used up, of what both share at their ends."""
+    head, limit = 0, min(len(a), len(b))
+    while head < limit and a[head] == b[head]:
+        head += 1
+    tail = 0
+    while tail < limit - head and a[-1 - tail] == b[-1 - tail]:
+        tail += 1
+    inner = _myers(a[head : len(a) - tail], b[head : len(b) - tail], work)
+    return [
+        *((i, i) for i in range(head)),
+        *((head + i, head + j) for i, j in inner),
+        *((len(a) - i, len(b) - i) for i in range(tail, 0, -1)),
+    ]
+
+
+class _Work:
+    """What comparing two texts may still cost."""
+
+    def __init__(self) -> None:
+        self.left = MAX_STEPS
+
+
+def _myers(a: Sequence[str], b: Sequence[str], work: _Work) -> list[tuple[int, int]]:
+    """Myers' greedy difference. `difflib` takes cubic time on texts that repeat themselves; this gives up."""
     if not a or not b or set(a).isdisjoint(b):
         return []
     reach = {1: 0}  # diagonal x - y → furthest x reached on it
     history: list[dict[int, int]] = []
-    steps = 0
     for distance in range(len(a) + len(b) + 1):
         history.append(dict(reach))
-        steps += distance
+        work.left -= distance
+        if work.left < 0:
+            break
         for diagonal in range(-distance, distance + 1, 2):
             down = _is_down(reach, diagonal, distance)
             start = x = reach[diagonal + 1] if down else reach[diagonal - 1] + 1
             y = x - diagonal
             while x < len(a) and y < len(b) and a[x] == b[y]:
                 x, y = x + 1, y + 1
-            steps += 1 + x - start
+            work.left -= 1 + x - start
             reach[diagonal] = x
             if x >= len(a) and y >= len(b):
                 return _walk_back(history, len(a), len(b))
-        if steps > MAX_STEPS:
-            break
     return []
 
 
@@ -212,13 +245,12 @@ def _is_down(reach: dict[int, int], diagonal: int, distance: int) -> bool:
     return diagonal == -distance or (diagonal != distance and reach[diagonal - 1] < reach[diagonal + 1])
 
 
-def _walk_back(history: Sequence[dict[int, int]], x: int, y: int) -> list[tuple[int, int, int]]:
-    found: list[tuple[int, int, int]] = []
+def _walk_back(history: Sequence[dict[int, int]], x: int, y: int) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
     for distance in range(len(history) - 1, -1, -1):
         reach, diagonal = history[distance], x - y
         down = _is_down(reach, diagonal, distance)
         landed = reach[diagonal + 1] if down else reach[diagonal - 1] + 1
-        if x > landed:
-            found.append((landed, landed - diagonal, x - landed))
+        found += [(i, i - diagonal) for i in range(x - 1, landed - 1, -1)]
         x, y = (landed, landed - diagonal - 1) if down else (landed - 1, landed - diagonal)
     return found[::-1]
