@@ -198,8 +198,11 @@ class Dead(Part):
 
 
 class ClockFull(Part):
+    """A clock is full, or has come to `at_least`."""
+
     kind: Literal["clock"]
     clock: Id
+    at_least: Annotated[int, Field(ge=1, le=24)] | None = None
 
 
 class AllOf(Part):
