@@ -34,7 +34,7 @@ S14 Snapshots are a cache of the log. One that is not of the stored history is n
 S15 `sessions` lists by `last_activity`, the newest first, each session once while nothing changes between
     pages.
 S16 `delete` removes everything of the session. Its id may be used again.
-S17 The store object keeps nothing per session: its memory grows neither with sessions nor with what they hold.
+S17 The store object keeps nothing per session: its memory does not grow with them or with what they hold.
 S18 Bodies are opaque bytes and come back as they went in.
 
 Parts: the records, the errors, `check_entries` and `check_results` (what every implementation refuses with
@@ -61,7 +61,7 @@ ResultKey: TypeAlias = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One stored event. `body` is its JSON; `hash` chains it to all before it (see `core.canonical.chain`)."""
+    """One stored event. `body` is its JSON; `hash` chains it to all before it (`core.canonical.chain`)."""
 
     sequence_id: int
     hash: str
@@ -198,7 +198,7 @@ class Store(Protocol):
         """Entries with sequence_id > `after` (S13). Raises SessionNotFound; ValueError if `limit` < 1."""
 
     async def results(self, session_id: str, principal: str, client_id: str) -> list[Result]:
-        """What is kept of a client's answers, n ascending; empty for an unknown client. Raises SessionNotFound."""
+        """What is kept of a client's answers, n ascending; an unknown client has none. SessionNotFound."""
 
     async def put_snapshot(self, session_id: str, head: Head, body: bytes) -> bool:
         """Keep a snapshot; False when `head` is no point of the stored history. Raises SessionNotFound."""
@@ -226,9 +226,9 @@ def check_entries(start: int, entries: Sequence[Entry]) -> None:
 
 
 def check_results(results: Sequence[Result]) -> None:
-    """Raises ValueError when a key occurs twice or an n is not positive."""
+    """Raises ValueError when a key occurs twice, or for an n below 1 or above 2^53."""
     keys = {result.key for result in results}
     if len(keys) != len(results):
         raise ValueError("one append spends the same key twice")
-    if any(result.n < 1 for result in results):
-        raise ValueError("the numbers of commands begin at 1")
+    if any(not 1 <= result.n <= 2**53 for result in results):
+        raise ValueError("the number of a command is from 1 to 2^53")
