@@ -53,7 +53,7 @@ AND client.client_id = json_extract(key.value, '$[2]')"""
 _ENTRIES = """
 INSERT INTO entries (sid, sequence_id, hash, body)
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       substr(?2, json_extract(value, '$[3]'), json_extract(value, '$[4]'))
+       coalesce(substr(?2, json_extract(value, '$[3]'), json_extract(value, '$[4]')), x'')
 FROM json_each(?1)"""
 
 _NEW_HEADS = """
@@ -71,7 +71,7 @@ ON CONFLICT (sid, principal, client_id) DO UPDATE SET kept = kept + excluded.kep
 _RESULTS = """
 INSERT INTO results (cid, n, digest, body)
 SELECT client.cid, json_extract(new.value, '$[3]'), json_extract(new.value, '$[4]'),
-       substr(?2, json_extract(new.value, '$[5]'), json_extract(new.value, '$[6]'))
+       coalesce(substr(?2, json_extract(new.value, '$[5]'), json_extract(new.value, '$[6]')), x'')
 FROM json_each(?1) AS new CROSS JOIN clients AS client
 ON client.sid = json_extract(new.value, '$[0]')
 AND client.principal = json_extract(new.value, '$[1]')

@@ -1,0 +1,351 @@
+"""The SQLite store: the contract of the port, and what is true of this medium alone.
+
+Parts: the contract, several processes and killed ones (S6, S7), the file and its versions, a medium that
+fails (S12), the two threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from server import store_contract
+from server.store_contract import (
+    EMPTY,
+    Opener,
+    StoreContract,
+    extend,
+    make_append,
+    make_entries,
+    make_info,
+    make_results,
+)
+
+from novel_jupyter.core.model import Head
+from novel_jupyter.server.ports import Append, Behind, StoreClosed, StoreUnavailable
+from novel_jupyter.server.sqlite_schema import APPLICATION_ID, MIGRATIONS, StoreIncompatible
+from novel_jupyter.server.store_sqlite import SqliteStore
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "made by us" / "store #1.sqlite"
+
+
+@pytest_asyncio.fixture
+async def store(path: Path) -> AsyncIterator[SqliteStore]:
+    store = await SqliteStore.open(path)
+    await store.create(make_info(), EMPTY)
+    yield store
+    await store.close()
+
+
+class TestContract(StoreContract):
+    @pytest.fixture
+    def opener(self, path: Path) -> Opener:
+        return lambda: SqliteStore.open(path)
+
+
+# --- processes
+
+
+def start_process(path: Path, client: str, count: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            *(sys.executable, store_contract.__file__),
+            *("novel_jupyter.server.store_sqlite:SqliteStore.open", str(path), client, str(count)),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def check_log(path: Path, acknowledged: dict[str, dict[int, int]]) -> None:
+    """Gapless, chained, every command whole and once, and everything that was acknowledged at its place."""
+    store = await SqliteStore.open(path)
+    head, position, ends = EMPTY, 0, dict[str, int]()
+    while page := await store.read("s1", position, 1000):
+        for entry in page:
+            position += 1
+            assert entry.sequence_id == position
+            (due,) = make_entries(head, 1, entry.body)
+            assert entry == due
+            head = Head(EMPTY.epoch, position, entry.hash)
+            ends[entry.body.decode()] = position
+    assert await store.head("s1") == head
+    total = 0
+    for client, answers in acknowledged.items():
+        done = [result.n for result in await store.results("s1", "ann", client)]
+        assert done == list(range(1, len(done) + 1))
+        assert set(answers) <= set(done)
+        for n, sequence_id in answers.items():
+            assert ends[f"{client}:{n}"] == sequence_id
+        total += sum(n % 3 + 1 for n in done)
+    assert total == position, "entries and results went together"
+    await store.close()
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_s7_two_processes_append_to_one_session(path: Path, store: SqliteStore) -> None:
+    processes = {client: start_process(path, client, 120) for client in ("a", "b")}
+    acknowledged = dict[str, dict[int, int]]()
+    for client, process in processes.items():
+        output, _ = await asyncio.to_thread(process.communicate, timeout=30)
+        assert process.returncode == 0
+        acknowledged[client] = parse(output)
+        assert len(acknowledged[client]) == 120
+    await check_log(path, acknowledged)
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_s6_nothing_acknowledged_is_lost_when_writers_are_killed(
+    path: Path, store: SqliteStore
+) -> None:
+    await store.close()
+    rng = random.Random(7)
+    acknowledged: dict[str, dict[int, int]] = {"a": {}, "b": {}}
+    for _ in range(5):
+        processes = {client: start_process(path, client, 1000) for client in acknowledged}
+        for process in processes.values():
+            assert process.stdout is not None
+            await asyncio.to_thread(process.stdout.read, 4)  # it is writing
+        for client, process in processes.items():
+            await asyncio.sleep(rng.uniform(0, 0.06))
+            process.send_signal(signal.SIGKILL)
+            assert process.stdout is not None
+            output, _ = await asyncio.to_thread(process.communicate, timeout=30)
+            acknowledged[client].update(parse(output, first_whole=False))
+        await check_log(path, acknowledged)
+    assert all(acknowledged.values())
+
+
+def parse(output: str, *, first_whole: bool = True) -> dict[int, int]:
+    """Answers that were said. The first and the last line may be cut."""
+    lines = output.splitlines(keepends=True)
+    whole = [line for line in (lines if first_whole else lines[2:]) if line.endswith("\n")]
+    return {int(n): int(sequence_id) for n, sequence_id in (line.split() for line in whole)}
+
+
+# --- the file
+
+
+@pytest.mark.asyncio
+async def test_only_the_owner_can_read_the_files(path: Path, store: SqliteStore) -> None:
+    await extend(store, EMPTY, 1)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    files = sorted(path.parent.iterdir())
+    assert len(files) == 3
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("synchronous, level", [("FULL", 2), ("NORMAL", 1)])
+async def test_the_file_is_kept_as_promised(path: Path, synchronous: str, level: int) -> None:
+    store = await SqliteStore.open(path, synchronous="FULL" if synchronous == "FULL" else "NORMAL")
+    settings = await store._writer.run(
+        lambda connection: [
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("synchronous", "journal_mode", "foreign_keys", "user_version", "application_id")
+        ]
+    )
+    assert settings == [level, "wal", 1, len(MIGRATIONS), APPLICATION_ID]
+    await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.asyncio
+async def test_a_file_moves_to_the_next_version_with_all_it_holds(path: Path, store: SqliteStore) -> None:
+    head = await extend(store, EMPTY, 3, 1)
+    await store.close()
+    step = (
+        "ALTER TABLE sessions ADD COLUMN mood TEXT NOT NULL DEFAULT 'calm'",
+        "UPDATE sessions SET mood = 'stormy' WHERE sequence_id > 0",
+    )
+    newer = await SqliteStore.open(path, migrations=(*MIGRATIONS, step))
+    assert await newer._reader.run(
+        lambda connection: connection.execute("SELECT mood FROM sessions").fetchall()
+    ) == [("stormy",)]
+    await extend(newer, head, 1, 2)
+    assert await newer.results("s1", "ann", "c1") == make_results(1, 2)
+    await newer.close()
+    with pytest.raises(
+        StoreIncompatible, match=f"schema version {len(MIGRATIONS) + 1}.*up to {len(MIGRATIONS)}"
+    ):
+        await SqliteStore.open(path)
+
+
+@pytest.mark.asyncio
+async def test_a_migration_happens_whole_or_not_at_all(path: Path, store: SqliteStore) -> None:
+    await store.close()
+    broken = ("ALTER TABLE sessions ADD COLUMN mood TEXT", "INSERT INTO nowhere VALUES (1)")
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(path, migrations=(*MIGRATIONS, broken))
+    again = await SqliteStore.open(path)
+    assert await again.head("s1") == EMPTY
+    await again.close()
+
+
+@pytest.mark.asyncio
+async def test_anothers_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE diary (page TEXT)")
+        connection.commit()
+    before = path.read_bytes()
+    with pytest.raises(StoreIncompatible, match="another program"):
+        await SqliteStore.open(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.asyncio
+async def test_several_openers_at_once(path: Path) -> None:
+    stores = await asyncio.gather(*(SqliteStore.open(path) for _ in range(8)))
+    await asyncio.gather(*(store.create(make_info(f"s{i}"), EMPTY) for i, store in enumerate(stores)))
+    assert len((await stores[0].sessions()).sessions) == 8
+    await asyncio.gather(*(store.close() for store in stores))
+
+
+# --- a medium that fails
+
+
+@pytest.mark.asyncio
+async def test_s12_a_locked_file_is_unavailable_and_recovers(path: Path, store: SqliteStore) -> None:
+    hasty = await SqliteStore.open(path, busy_timeout=0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable) as failed:
+            await hasty.append(make_append(EMPTY, 1, 1))
+        assert not failed.value.unknown
+        assert await hasty.head("s1") == EMPTY, "readers are not locked out"
+        other.execute("ROLLBACK")
+    await extend(hasty, EMPTY, 1, 1)
+    await hasty.close()
+
+
+@pytest.mark.asyncio
+async def test_s12_a_full_disk_writes_nothing_by_halves_and_recovers(store: SqliteStore) -> None:
+    async def allow(pages: int) -> None:
+        await store._writer.run(lambda c: c.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+
+    head = await extend(store, EMPTY, 1, 1)
+    await allow(1)  # SQLite takes the present size instead
+    big = Append("s1", head, make_entries(head, 40, b"x" * 20_000), make_results(2))
+    with pytest.raises(StoreUnavailable, match="full"):
+        await store.append(big)
+    assert await store.head("s1") == head
+    assert await store.results("s1", "ann", "c1") == make_results(1)
+    await allow(1_000_000)
+    assert await store.append(big) == big.head
+
+
+@pytest.mark.asyncio
+async def test_s12_a_file_that_was_destroyed(path: Path, store: SqliteStore) -> None:
+    await store.close()
+    ruin(path)
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(path)
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(path.parent)
+
+
+def ruin(path: Path) -> None:
+    path.write_bytes(b"not a database" * 1000)
+
+
+# --- the threads
+
+
+@pytest.mark.asyncio
+async def test_s3_one_unfit_request_does_not_spoil_the_others(store: SqliteStore) -> None:
+    """A text that is no Unicode breaks the statement of the whole batch; only its own append may fail."""
+    names = [f"b{i}" for i in range(10)]
+    await asyncio.gather(*(store.create(make_info(name), EMPTY) for name in names))
+    appends = [make_append(EMPTY, 1, 1, session_id=name) for name in names]
+    appends[4] = Append("b4", EMPTY, make_entries(EMPTY, 1), make_results(1, client="\ud800"))
+    appends[7] = make_append(EMPTY, 1, session_id="nowhere")
+    got = await asyncio.gather(*map(store.append, appends), return_exceptions=True)
+    assert [type(outcome).__name__ for i, outcome in enumerate(got) if i not in (4, 7)] == ["Head"] * 8
+    assert isinstance(got[4], Exception)
+    assert type(got[7]).__name__ == "SessionNotFound"
+    assert await store.head("b4") == EMPTY
+
+
+@pytest.mark.asyncio
+async def test_many_appends_share_a_transaction(store: SqliteStore) -> None:
+    begun: list[str] = []
+    await store._writer.run(
+        lambda connection: connection.set_trace_callback(
+            lambda statement: begun.append(statement) if statement.startswith("BEGIN") else None
+        )
+    )
+    names = [f"g{i}" for i in range(100)]
+    await asyncio.gather(*(store.create(make_info(name), EMPTY) for name in names))
+    begun.clear()
+    await asyncio.gather(*(store.append(make_append(EMPTY, 1, session_id=name)) for name in names))
+    assert 1 <= len(begun) <= 20
+
+
+@pytest.mark.asyncio
+async def test_a_full_queue_makes_callers_wait(path: Path) -> None:
+    store = await SqliteStore.open(path, room=4, batch=2)
+    await asyncio.gather(*(store.create(make_info(f"q{i}"), EMPTY) for i in range(40)))
+    tasks = [
+        asyncio.ensure_future(store.append(make_append(EMPTY, 1, session_id=f"q{i}"))) for i in range(40)
+    ]
+    await asyncio.sleep(0)
+    assert len(store._writer._queue) <= 4
+    tasks[10].cancel()
+    got = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(outcome, Head) for outcome in got) >= 39
+    await store.close()
+
+
+@pytest.mark.asyncio
+async def test_s11_who_waits_for_room_when_it_closes_is_refused(path: Path) -> None:
+    store = await SqliteStore.open(path, room=1)
+    await store.create(make_info(), EMPTY)
+    tasks = [asyncio.ensure_future(store.append(Append("s1", EMPTY, (), make_results(n)))) for n in (1, 2, 3)]
+    await asyncio.sleep(0)
+    await store.close()
+    got = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(outcome) for outcome in got] == [Head, StoreClosed, StoreClosed]
+
+
+@pytest.mark.asyncio
+async def test_s8_behind_within_one_batch_sees_the_winner(store: SqliteStore) -> None:
+    first, second = make_append(EMPTY, 2, 1), make_append(EMPTY, 1, 1, client="c2")
+    got = await asyncio.gather(store.append(first), store.append(second))
+    assert list(got) == [first.head, Behind(first.head, tuple(first.entries))]
+
+
+def test_no_thread_keeps_a_process_alive(tmp_path: Path) -> None:
+    """A store that nobody closed, in a loop that ended."""
+    code = (
+        "import asyncio, sys; from novel_jupyter.server.store_sqlite import SqliteStore\n"
+        "asyncio.run(SqliteStore.open(sys.argv[1]))"
+    )
+    env = {**os.environ, "PYTHONWARNINGS": "error"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "s.sqlite")],
+        timeout=20,
+        capture_output=True,
+        env=env,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
