@@ -1,0 +1,360 @@
+"""Who wrote what since when: what merging an edit has to know about the log behind its base.
+
+Law: for every base from `floor` on, the index misses no write. It is a value: `record` gives a new index that
+shares what did not change, so a tentative decision is dropped by dropping its index.
+Parts: `Author`, `Write`, and `WriteIndex`, a tree by path tokens. Each path keeps its last write and the
+values it had before its recent writes, from which `value_at` tells what the author of a late edit saw.
+
+Bounds: paths (4,096) and bytes of values (256 KiB); the oldest are forgotten first, and `floor` rises.
+Partitions of the rules are left out, because nobody edits them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias
+
+from .model import RULE_PARTITIONS, State
+from .patch import MISSING, JsonValue, Missing, Op, Path, format_pointer, lookup, parse_pointer, touched
+
+MAX_PATHS: Final = 4096
+MAX_VALUE_BYTES: Final = 256 * 1024
+MAX_ONE_VALUE: Final = MAX_VALUE_BYTES // 4
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes. `client` (a client_id) tells a person's tabs apart: it has seen what it sent."""
+
+    user_id: str
+    is_agent: bool
+    client: str | None = None
+
+    def is_same_client(self, other: Author) -> bool:
+        return self.client is not None and (self.user_id, self.client) == (other.user_id, other.client)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    sequence_id: int
+    author: Author
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What happened to a path after a base, its ancestors and descendants included.
+
+    `newest` is the newest write by anyone, `foreign` by another client than the asking author's; `by_person`
+    says whether any was a person's.
+    """
+
+    newest: Write | None = None
+    foreign: Write | None = None
+    by_person: bool = False
+
+
+class _Unknown:
+    """The type of `UNKNOWN`: there was a value, but it is forgotten."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = _Unknown()
+Unknown: TypeAlias = _Unknown
+_Past: TypeAlias = tuple[int, JsonValue | Missing | Unknown, int]
+"""(sequence_id of a write, the value before it, its bytes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    last: Write | None = None
+    other: Write | None = None
+    """The newest write by another client than that of `last`."""
+    person: int = 0
+    """The newest write by a person, also at what stood below when this path was written whole."""
+    folded: int = 0
+    """The newest write below that was forgotten when this path was written whole."""
+    past: tuple[_Past, ...] = ()
+    children: Mapping[str, _Node] = field(default_factory=dict)
+    # Over the whole subtree:
+    newest: int = 0
+    paths: int = 0
+    weight: int = 0
+
+    def foreign(self, author: Author) -> Write | None:
+        if self.last and self.last.author.is_same_client(author):
+            return self.other
+        return self.last
+
+    def walk(self, base: int) -> Iterator[_Node]:
+        """The nodes of the subtree that were written after `base`."""
+        waiting = [self] if self.newest > base else []
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting += [child for child in node.children.values() if child.newest > base]
+
+
+_EMPTY: Final = _Node()
+
+
+@dataclass(frozen=True, slots=True)
+class WriteIndex:
+    """The recent writes of a session's story. `floor` is the oldest base for which the index can answer."""
+
+    floor: int = 0
+    value_floor: int = 0
+    """The oldest base for which values are complete; at least `floor`."""
+    max_paths: int = MAX_PATHS
+    max_bytes: int = MAX_VALUE_BYTES
+    ignored: frozenset[str] = RULE_PARTITIONS
+    _root: _Node = _EMPTY
+
+    def __len__(self) -> int:
+        return self._root.paths
+
+    def record(self, event_seq: int, ops: Iterable[Op], state_before: State, author: Author) -> WriteIndex:
+        """The index after an event, which follows the last one in the log; `ops` is its patch."""
+        write, root = Write(event_seq, author), self._root
+        for path in touched(ops):
+            if path[0] not in self.ignored:
+                value: JsonValue | Missing | Unknown = lookup(state_before, path)
+                size = _size(value)
+                if size > MAX_ONE_VALUE:
+                    value, size = UNKNOWN, 0
+                root = _written(root, path, write, (event_seq, value, size))
+        return replace(self, _root=root)._bounded() if root is not self._root else self
+
+    def since(self, path: Path, base: int, author: Author) -> Since:
+        """What others, and all, wrote after `base` where a write of `author` to `path` would show."""
+        nodes, end = self._along(path)
+        seen = [node for node in nodes if node.last and node.last.sequence_id > base]
+        if end is not None:
+            seen += end.walk(base)
+        writes = [node.last for node in seen if node.last]
+        foreign = [write for node in seen if (write := node.foreign(author)) and write.sequence_id > base]
+        return Since(
+            max(writes, key=_sequence_id, default=None),
+            max(foreign, key=_sequence_id, default=None),
+            any(node.person > base for node in seen),
+        )
+
+    def written_after(self, path: Path, base: int) -> Write | None:
+        """The newest write after `base` to `path`, an ancestor or a descendant; complete from `floor`."""
+        return self.since(path, base, Author("", False)).newest
+
+    def value_at(self, path: Path, base: int, current: JsonValue | Missing) -> JsonValue | Missing | Unknown:
+        """The value of `path` right after event `base`, where `current` is its value now."""
+        nodes, end = self._along(path)
+        if base < self.value_floor:
+            return UNKNOWN
+        first: tuple[int, JsonValue | Missing | Unknown] | None = None
+        for depth, node in enumerate([*nodes, end or _EMPTY]):
+            found = next((past for past in node.past if past[0] > base), None)
+            if found and (first is None or found[0] < first[0]):
+                first = found[0], UNKNOWN if base < node.folded else _inside(found[1], path[depth:])
+        if first is not None:
+            return first[1]  # what stands below in the tree was written later still
+        if end is None or end.newest <= base:
+            return current
+        # Only descendants were written: put their old values back.
+        rebuilt = dict(current) if isinstance(current, dict) else {}
+        for token, child in end.children.items():
+            if child.newest > base:
+                old = self.value_at((*path, token), base, rebuilt.get(token, MISSING))
+                if isinstance(old, Unknown):
+                    return UNKNOWN
+                if isinstance(old, Missing):
+                    rebuilt.pop(token, None)
+                else:
+                    rebuilt[token] = old
+        return rebuilt
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """For a snapshot; `from_json` reads it again."""
+        entries: list[JsonValue] = [_dumped(path, node) for path, node in _entries(self._root)]
+        return {"floor": self.floor, "value_floor": self.value_floor, "entries": entries}
+
+    @classmethod
+    def from_json(cls, data: JsonValue) -> WriteIndex:
+        """Raises ValueError if `data` is nothing that `to_json` made."""
+        try:
+            return cls._loaded(data)
+        except (AttributeError, KeyError, TypeError, IndexError) as error:
+            raise ValueError("not a write index") from error
+
+    @classmethod
+    def _loaded(cls, data: Any) -> WriteIndex:  # Any: every wrong shape ends in from_json's ValueError
+        root = _EMPTY
+        for pointer, last, other, person, folded, past in data["entries"]:
+            node = _Node(
+                last=_loaded_write(last),
+                other=_loaded_write(other) if other else None,
+                person=int(person),
+                folded=int(folded),
+                past=tuple(_loaded_past(item) for item in past),
+            )
+            root = _put(root, parse_pointer(pointer), node)
+        return cls(int(data["floor"]), int(data["value_floor"]), _root=_pruned(root, -1, -1))
+
+    def _along(self, path: Path) -> tuple[list[_Node], _Node | None]:
+        """The known nodes of the proper ancestors, from the root, and the node of the path itself."""
+        nodes: list[_Node] = []
+        node: _Node | None = self._root
+        for token in path:
+            if node is None:
+                break
+            nodes.append(node)
+            node = node.children.get(token)
+        return nodes, node
+
+    def _bounded(self) -> WriteIndex:
+        root, floor, value_floor = self._root, self.floor, self.value_floor
+        if root.paths > self.max_paths:
+            ages = sorted(node.last.sequence_id for _, node in _entries(root) if node.last)
+            floor = ages[root.paths - self.max_paths * 3 // 4 - 1]
+            root = _pruned(root, floor, 0)
+            value_floor = max(value_floor, floor)
+        if root.weight > self.max_bytes:
+            surplus = root.weight - self.max_bytes * 3 // 4
+            for age, size in sorted((seq, size) for _, node in _entries(root) for seq, _, size in node.past):
+                surplus -= size
+                value_floor = max(value_floor, age)
+                if surplus <= 0:
+                    break
+            root = _pruned(root, 0, value_floor)
+        return replace(self, floor=floor, value_floor=value_floor, _root=root)
+
+
+def _sequence_id(write: Write) -> int:
+    return write.sequence_id
+
+
+def _size(value: JsonValue | Missing | Unknown) -> int:
+    if isinstance(value, str):
+        return 16 + len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, (dict, list)):
+        return 16 + len(json.dumps(value))
+    return 16
+
+
+def _inside(value: JsonValue | Missing | Unknown, rest: Path) -> JsonValue | Missing | Unknown:
+    if not rest or isinstance(value, _Unknown):
+        return value
+    return lookup(value, rest) if isinstance(value, dict) else MISSING
+
+
+def _written(node: _Node, path: Path, write: Write, past: _Past) -> _Node:
+    if path:
+        child = node.children.get(path[0], _EMPTY)
+        grown = _written(child, path[1:], write, past)
+        return replace(
+            node,
+            children={**node.children, path[0]: grown},
+            newest=write.sequence_id,
+            paths=node.paths + grown.paths - child.paths,
+            weight=node.weight + grown.weight - child.weight,
+        )
+    history = node.past
+    if not history or history[-1][0] != write.sequence_id:
+        history = (*history, past)
+    below = max((child.newest for child in node.children.values()), default=0)
+    return _Node(
+        last=write,
+        other=_newest_other(node, write),
+        person=max(_person(node), 0 if write.author.is_agent else write.sequence_id),
+        folded=max(node.folded, below),
+        past=history,
+        newest=write.sequence_id,
+        paths=1,
+        weight=sum(size for _, _, size in history),
+    )
+
+
+def _newest_other(node: _Node, write: Write) -> Write | None:
+    """Of this path and all below: what stood there belongs to the value that is now written whole."""
+    found = [foreign for each in node.walk(-1) if (foreign := each.foreign(write.author))]
+    return max(found, key=_sequence_id, default=None)
+
+
+def _person(node: _Node) -> int:
+    return max((each.person for each in node.walk(-1)), default=0)
+
+
+def _put(node: _Node, path: Path, entry: _Node) -> _Node:
+    """`entry` at `path`, without the sums."""
+    if not path:
+        return replace(entry, children=node.children)
+    child = _put(node.children.get(path[0], _EMPTY), path[1:], entry)
+    return replace(node, children={**node.children, path[0]: child})
+
+
+def _summed(node: _Node) -> _Node:
+    below = node.children.values()
+    return replace(
+        node,
+        newest=max([node.last.sequence_id if node.last else 0, *(child.newest for child in below)]),
+        paths=(node.last is not None) + sum(child.paths for child in below),
+        weight=sum(size for _, _, size in node.past) + sum(child.weight for child in below),
+    )
+
+
+def _pruned(node: _Node, floor: int, value_floor: int) -> _Node:
+    """Without the paths last written up to `floor` and the values of writes up to `value_floor`."""
+    children = {
+        token: kept
+        for token, child in node.children.items()
+        if (kept := _pruned(child, floor, value_floor)).paths
+    }
+    if node.last and node.last.sequence_id <= floor:
+        return _summed(_Node(children=children))
+    past = tuple(item for item in node.past if item[0] > value_floor)
+    return _summed(replace(node, children=children, past=past))
+
+
+def _entries(root: _Node) -> Iterator[tuple[Path, _Node]]:
+    waiting: list[tuple[Path, _Node]] = [((), root)]
+    while waiting:
+        path, node = waiting.pop()
+        if node.last:
+            yield path, node
+        waiting += [((*path, token), child) for token, child in node.children.items()]
+
+
+def _dumped(path: Path, node: _Node) -> JsonValue:
+    past: list[JsonValue] = []
+    for seq, value, _ in node.past:
+        if isinstance(value, Missing):
+            past.append([seq, "missing"])
+        elif isinstance(value, Unknown):
+            past.append([seq, "unknown"])
+        else:
+            past.append([seq, "value", value])
+    return [
+        format_pointer(path),
+        _dumped_write(node.last),
+        _dumped_write(node.other),
+        node.person,
+        node.folded,
+        past,
+    ]
+
+
+def _dumped_write(write: Write | None) -> JsonValue:
+    if write is None:
+        return None
+    return [write.sequence_id, write.author.user_id, write.author.is_agent, write.author.client]
+
+
+def _loaded_write(data: Any) -> Write:
+    seq, user_id, is_agent, client = data
+    return Write(int(seq), Author(user_id, is_agent, client))
+
+
+def _loaded_past(data: Any) -> _Past:
+    kinds: dict[str, Missing | Unknown] = {"missing": MISSING, "unknown": UNKNOWN}
+    value = data[2] if data[1] == "value" else kinds[data[1]]
+    return int(data[0]), value, _size(value)
