@@ -2,9 +2,11 @@
  * Writes TypeScript types from the JSON Schema of the wire: `node generate.mjs <schema.json> <out.ts> [--check]`.
  *
  * Law: the pydantic models are the only source. Every entry of the schema's `$defs` becomes exactly one exported type
- * of the same name, and nothing else is exported; anything that cannot keep this is an error, never a guess.
+ * of the same name, every entry of `x-constants` one constant, and nothing else is exported; anything that cannot keep
+ * this is an error, never a guess.
  * The same schema gives the same bytes. With `--check` nothing is written: exit 1 says that the file is stale.
- * Parts: `prepare` (pydantic's dialect → what the compiler reads as meant), `compile`, `tidy`, the command line.
+ * Parts: `prepare` (pydantic's dialect → what the compiler reads as meant), `compile`, `tidy`, `constants`, the command
+ * line.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
@@ -24,6 +26,8 @@ const JSON_VALUE = "null | boolean | number | string | JsonValue[] | { [key: str
 function prepare(node) {
   if (Array.isArray(node)) return node.map(prepare);
   if (node === null || typeof node !== "object") return node;
+  // Words beside a reference (a default) would make the compiler copy what it refers to under another name.
+  if (typeof node.$ref === "string") return { $ref: node.$ref };
   const copy = {};
   for (const [key, value] of Object.entries(node)) {
     if (key === "properties") {
@@ -71,8 +75,16 @@ function tidy(text) {
     .replace(/\n{3,}/g, "\n\n");
 }
 
+/** The values that a client needs besides types, frozen into the source. */
+function constants(values) {
+  return Object.entries(values)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `\nexport const ${name} = ${JSON.stringify(value, null, 2)} as const;\n`)
+    .join("");
+}
+
 /**
- * TypeScript source for a schema document `{$defs: {Name: schema, …}}`.
+ * TypeScript source for a schema document `{$defs: {Name: schema, …}, "x-constants"?: {NAME: value, …}}`.
  *
  * @throws Error when the exported names would differ from the names in `$defs`.
  */
@@ -100,7 +112,7 @@ export async function generate(schema) {
     ...found.filter((name) => !wanted.includes(name)).map((name) => `${name} was made up`),
   ];
   if (odd.length > 0) throw new Error(`types and models differ: ${odd.join(", ")}`);
-  return text;
+  return text + constants(schema["x-constants"] ?? {});
 }
 
 async function main(schemaPath, outPath, flag) {

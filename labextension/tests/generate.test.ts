@@ -72,6 +72,12 @@ describe("generate", () => {
     expect(text).toContain(" * Puts a value at a path.");
   });
 
+  test("writes constants as they are", async () => {
+    const text = await generate({ ...schema, "x-constants": { LIMITS: { most: [1, 2] }, NAME: "novel" } });
+    expect(text).toContain('export const NAME = "novel" as const;');
+    expect(text).toContain('export const LIMITS = {\n  "most": [\n    1,\n    2\n  ]\n} as const;');
+  });
+
   test("gives the same bytes whatever the order of the definitions", async () => {
     const reversed = { $defs: Object.fromEntries(Object.entries(schema.$defs).reverse()) };
     expect(await generate(reversed)).toBe(await generate(schema));
