@@ -2,9 +2,9 @@
 
 Law: one slow reader costs a bounded amount of memory and never a wrong picture. There are three classes of
 frames. `control` (acks, errors, state_syncs) is never dropped; the window of commands in flight bounds it.
-`durable` (committed events) arrives whole or not at all: when it passes its bound, all of it is thrown away and
-`needs_resync` says that one state_sync has to stand in for it. `ephemeral` is kept by key, the last value wins,
-and it is what goes first when room is short.
+`durable` (committed events) arrives whole or not at all: when it passes its bound, all of it is thrown away
+and `needs_resync` says that one state_sync has to stand in for it. `ephemeral` is kept by key, the last value
+wins, and it is what goes first when room is short.
 
 Frames are immutable and shared between outboxes; nothing here copies or joins them. Every operation takes
 constant time for each frame that it moves. Control and durable frames leave in the order in which they came;
@@ -42,8 +42,8 @@ class Outbox:
         self._max_bytes = max_bytes
         self._max_frames = max_frames
         self._queue: deque[bytes] = deque()
-        # Which frames are control: their numbers, as frames are counted when they come and when they leave. So
-        # a durable frame, the most frequent by far, costs no object of its own.
+        # Which frames are control: their numbers, as frames are counted when they come and when they leave.
+        # So a durable frame, the most frequent by far, costs no object of its own.
         self._controls: deque[int] = deque()
         self._arrived = 0
         self._left = 0

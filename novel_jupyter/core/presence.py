@@ -1,8 +1,8 @@
 """Who is here, where their cursors are, and what agents are doing: what everybody sees and nobody stores.
 
-Law: the last value wins and expires by itself. A user arrives with the first connection and leaves once, when the
-last one is gone and did not come back within the grace period; in between nothing is said. Memory is bounded by
-the connections that are open and the users in grace. The caller passes `now`, in seconds of one clock.
+Law: the last value wins and expires by itself. A user arrives with the first connection and leaves once,
+when the last one is gone and did not come back within the grace period; in between nothing is said. Memory is
+bounded by the open connections and the users in grace. The caller passes `now`, in seconds of one clock.
 Parts: `Presence`.
 """
 
@@ -16,6 +16,8 @@ from .patch import JsonValue
 
 MAX_AGENTS: Final = 64
 """Agents whose progress is kept; beyond it the oldest word goes."""
+MAX_UNSHOWN: Final = 4096
+"""Changes of cursors that wait for a tick, which an owner who never asks for one cannot pile up."""
 
 
 @dataclass(slots=True)
@@ -106,6 +108,8 @@ class Presence:
         if self._cursors.pop(connection_id, None) is None:
             return False
         self._changed[connection_id] = self._users[connection_id]
+        if len(self._changed) > MAX_UNSHOWN:
+            del self._changed[next(iter(self._changed))]
         return True
 
     def cursors_due(self, now: float) -> bool:
@@ -115,7 +119,7 @@ class Presence:
         )
 
     def cursors_tick(self, now: float) -> list[dict[str, JsonValue]]:
-        """What changed since the last tick, each connection once: its cursor, or `target` null when it is gone.
+        """What changed since the last tick, each connection once: its cursor, or `target` null when gone.
 
         Every entry has `user_id` and `connection_id` beside the fields that the client sent.
         """
@@ -152,7 +156,7 @@ class Presence:
         return {agent: text for agent, (text, _) in self._progress.items()}
 
     def next_due(self) -> float | None:
-        """When the next thing happens by itself: a user leaves, a cursor, typing or an agent's word expires."""
+        """When the next thing happens by itself: a user leaves, or a cursor, typing or progress expires."""
         dues = [*self._leaving.values()]
         dues += [self._cursor_due(cursor) for cursor in self._cursors.values()]
         dues += [at + self._progress_ttl for _, at in self._progress.values()]

@@ -14,6 +14,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -325,6 +326,28 @@ async def test_s11_who_waits_for_room_when_it_closes_is_refused(path: Path) -> N
     await store.close()
     got = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in got] == [Head, StoreClosed, StoreClosed]
+
+
+@pytest.mark.asyncio
+async def test_a_loop_without_a_pause_does_not_starve_the_threads(store: SqliteStore) -> None:
+    """With Python's own switch interval these 20 appends take half a minute."""
+    stop = asyncio.Event()
+
+    async def burn() -> None:
+        while not stop.is_set():
+            until = time.perf_counter() + 0.003
+            while time.perf_counter() < until:
+                pass
+            await asyncio.sleep(0)
+
+    burning = asyncio.ensure_future(burn())
+    start, head = time.perf_counter(), EMPTY
+    for n in range(1, 21):
+        head = await extend(store, head, 1, n)
+    assert len(await store.read("s1", 0, 100)) == 20
+    assert time.perf_counter() - start < 5
+    stop.set()
+    await burning
 
 
 @pytest.mark.asyncio
