@@ -74,7 +74,9 @@ def set_role(ctx: Context, data: SetRole) -> None:
         for character, seat in ctx.rules["seats"].items():
             if seat["owner"] == target:
                 patch += release_ops(ctx, character)
-    if target in ctx.rules["turn"]["votes"] and not any(op["path"] == f"/turn/votes/{escape(target)}" for op in patch):
+    if target in ctx.rules["turn"]["votes"] and not any(
+        op["path"] == f"/turn/votes/{escape(target)}" for op in patch
+    ):
         patch.append(drop(f"/turn/votes/{escape(target)}"))
     if data.role is None:
         removed = ctx.rules["session"]["removed"]
@@ -97,7 +99,11 @@ def grant_view(ctx: Context, data: GrantView) -> None:
     if data.sees_all and any(seat["owner"] == data.target for seat in ctx.rules["seats"].values()):
         raise Refused("sees_all", f"{data.target[:80]} plays a character: release the seat first")
     at = f"/participants/{escape(data.target)}"
-    patch = [put(f"{at}/sees_all", data.sees_all), put(f"{at}/has_peeked", True), *since_now(ctx, data.target)]
+    patch = [
+        put(f"{at}/sees_all", data.sees_all),
+        put(f"{at}/has_peeked", True),
+        *since_now(ctx, data.target),
+    ]
     ctx.emit({"kind": "view", "target": data.target, "sees_all": data.sees_all, "patch": patch})
 
 
@@ -120,5 +126,9 @@ def set_status(ctx: Context, data: SetStatus) -> None:
     archived = ctx.rules["session"]["status"] == "archived"
     if archived == (data.kind == "archive"):
         return
-    status = "archived" if data.kind == "archive" else ("ended" if ctx.rules["turn"]["phase"] == "ended" else "open")
+    status = (
+        "archived"
+        if data.kind == "archive"
+        else ("ended" if ctx.rules["turn"]["phase"] == "ended" else "open")
+    )
     ctx.emit({"kind": "status", "status": status, "patch": [put("/session/status", status)]})  # type: ignore[typeddict-item]

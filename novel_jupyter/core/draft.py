@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from pydantic import JsonValue
 from pydantic_core import to_json
@@ -63,6 +64,7 @@ class Result:
     client_id: str
     n: int
     digest: str
+    sequence_id: int
     reply: dict[str, JsonValue]
 
 
@@ -131,7 +133,18 @@ def _recorded(index: WriteIndex, event: Event, before: State) -> WriteIndex:
     patch = event.patch
     if not patch:
         return index
-    return index.record(event.sequence_id, patch, before, Author(event.user_id or "server", is_agent(event.user_id)))
+    return index.record(event.sequence_id, patch, before, author_of(event.user_id, event.id))
+
+
+def author_of(user_id: str | None, id: str | None) -> Author:
+    """An author as merging wants to know it: a person or not, and which of its clients."""
+    client = id.rpartition(":")[0] if id else None
+    return Author(user_id or "server", is_agent(user_id), client)
+
+
+@lru_cache(maxsize=64)
+def _merge_rules(strategies: tuple[tuple[str, str], ...]) -> MergeRules:
+    return MergeRules.for_story(dict(strategies))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +176,11 @@ class Draft:
 
     def rules(self) -> MergeRules:
         """The merge strategies that hold for this session: the story's, before the defaults."""
-        return MergeRules.for_story(rules_of(self.state)["session"]["strategies"])
+        return _merge_rules(tuple(rules_of(self.state)["session"]["strategies"].items()))
 
-    def emit(self, author: Principal | None, id: str | None, now: str, audience: Audience, data: EventData) -> Event:
+    def emit(
+        self, author: Principal | None, id: str | None, now: str, audience: Audience, data: EventData
+    ) -> Event:
         """Append one event tentatively. Raises PatchError if its patch does not fit the state."""
         patch = data.get("patch", [])
         wrong = [found for found in audience_of_patch(patch) if found != audience]
@@ -174,7 +189,9 @@ class Draft:
         user_id = author.user_id if author and author.kind != "server" else None
         sequence_id = self.next_id
         body = encode(self.room.session_id, sequence_id, user_id, now, id, audience, data)
-        event = Event(sequence_id, user_id, now, id, audience, data, body, chain(self.head.hash, body, self.room.salt))
+        event = Event(
+            sequence_id, user_id, now, id, audience, data, body, chain(self.head.hash, body, self.room.salt)
+        )
         before, self.state = self.state, apply(self.state, event)
         self.index = _recorded(self.index, event, before)
         self.head = Head(self.head.epoch, sequence_id, event.hash)

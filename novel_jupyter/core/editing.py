@@ -12,10 +12,10 @@ from typing import Literal, cast
 
 from pydantic import JsonValue
 
-from .draft import Context, drop, is_agent, put
+from .draft import Context, author_of, drop, put
 from .errors import CODES, Refused
 from .events import audience_of_partition, audience_of_patch
-from .merge import Author, Merged, MergeRefused, merge_edit
+from .merge import Merged, MergeRefused, merge_edit
 from .messages import Edit, RestoreEdit, Say, Settle
 from .model import EVERYONE, RULE_PARTITIONS, Audience
 from .patch import MISSING, Op, PatchError, check_ops, lookup, parse_pointer
@@ -45,7 +45,7 @@ def _write(ctx: Context, base: int, ops: Sequence[Op], restores: int | None) -> 
     if base > ctx.draft.head.sequence_id:
         raise Refused("bad_base", f"base {base} lies after the head {ctx.draft.head.sequence_id}")
     audience = writable(ctx, ops)
-    author = Author(ctx.author.user_id, is_agent(ctx.author.user_id))
+    author = author_of(ctx.author.user_id, ctx.id)
     draft = ctx.draft
     try:
         merged = merge_edit(draft.state, draft.index, draft.rules(), base, list(ops), author, draft.next_id)
@@ -56,7 +56,10 @@ def _write(ctx: Context, base: int, ops: Sequence[Op], restores: int | None) -> 
     if restores is None:
         ctx.emit({"kind": "edit", "outcome": merged.outcome, "base": base, "patch": patch}, audience)
     else:
-        ctx.emit({"kind": "edit", "outcome": merged.outcome, "base": base, "patch": patch, "restores": restores}, audience)
+        ctx.emit(
+            {"kind": "edit", "outcome": merged.outcome, "base": base, "patch": patch, "restores": restores},
+            audience,
+        )
     return merged.outcome
 
 
@@ -78,7 +81,11 @@ def writable(ctx: Context, ops: Sequence[Op]) -> Audience:
     for op in ops:
         tokens = parse_pointer(op["path"])
         root = tokens[0]
-        allowed = sees(view, audience_of_partition(root)) and root not in RULE_PARTITIONS and root in ctx.draft.state
+        allowed = (
+            sees(view, audience_of_partition(root))
+            and root not in RULE_PARTITIONS
+            and root in ctx.draft.state
+        )
         if not allowed or len(tokens) < 2 or tokens[1] in ("conflicts", "suggestions"):
             raise Refused("path_forbidden", f"you may not write {op['path'][:80]!r}", path=op["path"])
     if len(audiences) != 1:
@@ -104,7 +111,9 @@ def record_ops(ctx: Context, merged: Merged, audience: Audience) -> list[Op]:
         keys = [f"{ctx.draft.next_id}-{index}" for index in range(len(records))]
         surplus = max(0, len(window) + len(keys) - RECORDS_KEPT)
         ops += [drop(f"{at}/{key}") for key in sorted(window, key=_age)[:surplus]]
-        ops += [put(f"{at}/{key}", cast(JsonValue, record)) for key, record in zip(keys, records, strict=True)][-RECORDS_KEPT:]
+        ops += [
+            put(f"{at}/{key}", cast(JsonValue, record)) for key, record in zip(keys, records, strict=True)
+        ][-RECORDS_KEPT:]
     return ops
 
 
@@ -130,20 +139,28 @@ def settle(ctx: Context, data: Settle) -> None:
     record = lookup(ctx.draft.state, tokens)
     audience = audience_of_partition(tokens[0]) if tokens else EVERYONE
     view = view_of(ctx.draft.state, ctx.author.user_id, ctx.author.is_kernel)
-    if len(shape) != 2 or shape[0] not in ("conflicts", "suggestions") or not isinstance(record, dict) or not sees(view, audience):
+    if (
+        len(shape) != 2
+        or shape[0] not in ("conflicts", "suggestions")
+        or not isinstance(record, dict)
+        or not sees(view, audience)
+    ):
         raise Refused("no_record", f"there is no record at {data.record[:80]!r}")
     patch: list[Op] = [drop(data.record)]
     if data.take:
-        kept_aside = record["lost"] if shape[0] == "conflicts" else record["op"]
-        if shape[0] == "suggestions":
-            assert isinstance(kept_aside, dict)
-            patch.append(cast(Op, kept_aside))
-        else:
-            patch.append(put(str(record["path"]), kept_aside))
+        patch.append(_taken(shape[0], record))
     try:
         ctx.emit({"kind": "settled", "record": data.record, "taken": data.take, "patch": patch}, audience)
     except PatchError as error:
         raise Refused("missing_path", error.message, path=error.path) from None
+
+
+def _taken(kind: str, record: dict[str, JsonValue]) -> Op:
+    """The operation that puts what a record kept aside in place."""
+    if kind == "suggestions":
+        return cast(Op, record["op"])
+    path = str(record["path"])
+    return drop(path) if record.get("removal") == "lost" else put(path, record["lost"])
 
 
 def say(ctx: Context, data: Say) -> None:
@@ -155,7 +172,10 @@ def say(ctx: Context, data: Say) -> None:
     entry: dict[str, JsonValue] = {"user_id": ctx.author.user_id, "text": data.text, "at": ctx.facts.now}
     if anchor:
         entry["anchor"] = anchor
-    patch = [*(drop(f"/chat/{key}") for key in sorted(chat, key=int)[:surplus]), put(f"/chat/{ctx.draft.next_id}", entry)]
+    patch = [
+        *(drop(f"/chat/{key}") for key in sorted(chat, key=int)[:surplus]),
+        put(f"/chat/{ctx.draft.next_id}", entry),
+    ]
     if anchor:
         ctx.emit({"kind": "chat", "text": data.text, "anchor": anchor, "patch": patch})
     else:

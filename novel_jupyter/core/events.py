@@ -143,7 +143,9 @@ class Voted(_Patched):
 class TurnMoved(_Patched):
     """A step of the turn machine that has no more to tell than where it went."""
 
-    kind: Literal["opened", "cancelled", "paused", "resumed", "accepted", "failed", "retelling", "narration_failed"]
+    kind: Literal[
+        "opened", "cancelled", "paused", "resumed", "accepted", "failed", "retelling", "narration_failed"
+    ]
     turn: int
     attempt: int
     code: NotRequired[str]
@@ -254,7 +256,18 @@ EventType: TypeAlias = Literal["agent_action", "story_update", "system_message"]
 _SYSTEM = ("created", "role", "view", "settings", "status", "host", "lease_granted", "lease_lost", "record")
 _STORY = ("dealt", "turn", "undone", "branched", "edit", "settled", "chat", "narration_failed", "retelling")
 _ACTION = (
-    *("claimed", "released", "delegated", "away", "back", "understudy", "proposed", "withdrawn", "ready", "voted"),
+    *(
+        "claimed",
+        "released",
+        "delegated",
+        "away",
+        "back",
+        "understudy",
+        "proposed",
+        "withdrawn",
+        "ready",
+        "voted",
+    ),
     *("opened", "locked", "resolved", "cancelled", "paused", "resumed", "accepted", "failed"),
 )
 KINDS: Final[Mapping[str, EventType]] = MappingProxyType(
@@ -286,7 +299,13 @@ class Event:
 
 
 def encode(
-    session_id: str, sequence_id: int, user_id: str | None, timestamp: str, id: str | None, audience: Audience, data: EventData
+    session_id: str,
+    sequence_id: int,
+    user_id: str | None,
+    timestamp: str,
+    id: str | None,
+    audience: Audience,
+    data: EventData,
 ) -> bytes:
     """The stored form of an event, which is also its form on the wire (but for the hash that follows)."""
     return to_json(

@@ -133,7 +133,13 @@ def _go_to(ctx: Context, kind: Literal["undone", "branched"], target: int, numbe
 
 
 def _restore(
-    ctx: Context, kind: Literal["undone", "branched"], patch: list[Op], target: int, number: int, name: str, left: int
+    ctx: Context,
+    kind: Literal["undone", "branched"],
+    patch: list[Op],
+    target: int,
+    number: int,
+    name: str,
+    left: int,
 ) -> None:
     past = ctx.facts.past
     if past is None or past.state is None:

@@ -102,10 +102,18 @@ def host_task(state: State, seed: str) -> dict[str, JsonValue] | None:
     }
     if task == "narrate":
         ended: JsonValue = None if turn["retelling"] else rules["session"].get("ending")
-        return {**request, "node": turn["node"], "retelling": turn["retelling"], "ended": ended, "outcomes": rules["sealed"].get("outcomes", [])}
+        return {
+            **request,
+            "node": turn["node"],
+            "retelling": turn["retelling"],
+            "ended": ended,
+            "outcomes": rules["sealed"].get("outcomes", []),
+        }
     locked = turn["locked"]
     if locked is None:
         return None
-    proposals: JsonValue = {c: {"action": p["action"], "user_id": p["user_id"]} for c, p in locked["proposals"].items()}
+    proposals: JsonValue = {
+        c: {"action": p["action"], "user_id": p["user_id"]} for c, p in locked["proposals"].items()
+    }
     agents: JsonValue = list(locked["agents"])
     return {**request, "base": locked["base"], "proposals": proposals, "agents": agents}

@@ -191,7 +191,9 @@ def _holds(elements: Iterable[JsonValue], element: JsonValue) -> bool:
 def _union_of_arrays(base: Value | Unknown, current: list[JsonValue], theirs: list[JsonValue]) -> Resolution:
     before = base if isinstance(base, list) else []
     merged = [x for x in current if _holds(theirs, x) or not _holds(before, x)]
-    merged += [x for x in theirs if not _holds(before, x) and not _holds(merged, x)]
+    for element in theirs:
+        if not _holds(before, element) and not _holds(merged, element):
+            merged.append(element)
     if isinstance(base, Unknown) and any(not _holds(theirs, x) for x in current):
         # Removed by the late author, or added since? Everything stays, and the late list is kept beside it.
         return Resolution(merged, (Loss(merged, theirs, theirs_lost=True),))
@@ -271,8 +273,8 @@ class MergeRules:
 
 def _parse(pattern: str) -> Path:
     parts = tuple(pattern.replace("~1", "/").replace("~0", "~") for pattern in pattern.split("/")[1:])
-    is_odd = not pattern.startswith("/") or "**" in parts[:-1] or any("*" in part[:-1] for part in parts[:-1])
-    if is_odd or not FORBIDDEN_TOKENS.isdisjoint(parts):
+    odd = [part for part in parts if "*" in part[:-1] and (part != "**" or "**" in parts[:-1])]
+    if odd or not pattern.startswith("/") or not FORBIDDEN_TOKENS.isdisjoint(parts):
         raise ValueError(f"{pattern!r} is not a pattern of paths")
     return parts
 

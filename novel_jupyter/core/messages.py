@@ -344,7 +344,15 @@ ClientMessage: TypeAlias = Annotated[
     Field(discriminator="type"),
 ]
 CLIENT: Final[TypeAdapter[ClientMessage]] = TypeAdapter(ClientMessage)
-TYPES: Final = ("join_session", "leave_session", "agent_action", "story_update", "user_cursor", "state_sync", "system_message")
+TYPES: Final = (
+    "join_session",
+    "leave_session",
+    "agent_action",
+    "story_update",
+    "user_cursor",
+    "state_sync",
+    "system_message",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +362,9 @@ class CommandId:
     client_id: str
     n: int
 
-    PATTERN: ClassVar[re.Pattern[str]] = re.compile(r"^([A-Za-z0-9._:-]{1,100}):([1-9][0-9]{0,14})$", re.ASCII)
+    PATTERN: ClassVar[re.Pattern[str]] = re.compile(
+        r"^([A-Za-z0-9._:-]{1,100}):([1-9][0-9]{0,14})$", re.ASCII
+    )
 
     @classmethod
     def parse(cls, text: str | None) -> CommandId:
@@ -391,10 +401,14 @@ def parse(text: str | bytes) -> ClientMessage:
     if not isinstance(raw, dict):
         raise Refused("bad_json")
     known: dict[str, JsonValue] = {
-        key: raw[key] for key in ("id", "session_id") if isinstance(raw.get(key), str) and len(raw[key]) <= 128
+        key: raw[key]
+        for key in ("id", "session_id")
+        if isinstance(raw.get(key), str) and len(raw[key]) <= 128
     }
     if raw.get("type") not in TYPES:
         raise Refused("unknown_type", f"type is one of {', '.join(TYPES)}", **known)
     first = problems[0]
     where = ".".join(str(part) for part in first["loc"][1:])[:200]
-    raise Refused("invalid", f"{where or 'message'}: {first['msg'][:200]}", field=where, problems=len(problems), **known)
+    raise Refused(
+        "invalid", f"{where or 'message'}: {first['msg'][:200]}", field=where, problems=len(problems), **known
+    )

@@ -19,7 +19,9 @@ from .patch import JsonValue
 Role: TypeAlias = Literal["owner", "director", "player", "spectator"]
 ROLES: tuple[Role, ...] = ("owner", "director", "player", "spectator")
 TurnPolicy: TypeAlias = Literal["immediate", "round", "vote"]
-Phase: TypeAlias = Literal["lobby", "collect", "locked", "resolving", "narrating", "review", "paused", "failed", "ended"]
+Phase: TypeAlias = Literal[
+    "lobby", "collect", "locked", "resolving", "narrating", "review", "paused", "failed", "ended"
+]
 Audience: TypeAlias = Literal["everyone", "director", "sealed"] | list[str]
 State: TypeAlias = Mapping[str, JsonValue]
 
@@ -31,7 +33,19 @@ CHARACTER_ID = re.compile(r"^[a-z][a-z0-9_]{0,31}$")
 """Ids of characters, items and locations."""
 
 RULE_PARTITIONS = frozenset(
-    {"session", "participants", "seats", "turn", "host", "turns", "branches", "conflicts", "suggestions", "chat", "sealed"}
+    {
+        "session",
+        "participants",
+        "seats",
+        "turn",
+        "host",
+        "turns",
+        "branches",
+        "conflicts",
+        "suggestions",
+        "chat",
+        "sealed",
+    }
 )
 """Partitions that only the rules write; undo leaves them. Every other partition belongs to the story."""
 

@@ -15,7 +15,16 @@ from pydantic import JsonValue
 from .draft import Context, Draft, Facts, Room, put
 from .events import audience_of_partition
 from .merge import WriteIndex
-from .model import CHARACTER_ID, DEFAULT_SETTINGS, DIRECTOR, EVERYONE, RULE_PARTITIONS, Audience, Head, Settings
+from .model import (
+    CHARACTER_ID,
+    DEFAULT_SETTINGS,
+    DIRECTOR,
+    EVERYONE,
+    RULE_PARTITIONS,
+    Audience,
+    Head,
+    Settings,
+)
 from .patch import Op
 from .policy import Principal
 from .turn import json_of
@@ -33,7 +42,14 @@ class Opening:
 
 
 def open_session(
-    session_id: str, epoch: str, salt: bytes, seed: str, opening: Opening, creator: Principal, settings: Settings, facts: Facts
+    session_id: str,
+    epoch: str,
+    salt: bytes,
+    seed: str,
+    opening: Opening,
+    creator: Principal,
+    settings: Settings,
+    facts: Facts,
 ) -> Draft:
     """The draft of a new session's first events. Raises ValueError for an opening that no session can have."""
     wrong = [name for name in opening.partitions if name in RULE_PARTITIONS]

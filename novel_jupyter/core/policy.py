@@ -57,7 +57,10 @@ MAY: Final[Mapping[str, tuple[Standing, ...]]] = MappingProxyType(
         "claim_session": ("player", "director", "spectator"),
         # the kernel that hosts (and then its lease is looked at)
         **dict.fromkeys(("request_lease", "release_lease"), ("kernel", "host")),
-        **dict.fromkeys(("turn_result", "turn_failed", "narration_failed", "narrative", "narration", "progress"), ("kernel", "host")),
+        **dict.fromkeys(
+            ("turn_result", "turn_failed", "narration_failed", "narrative", "narration", "progress"),
+            ("kernel", "host"),
+        ),
     }
 )
 """Kind of command → the standings that may send it."""

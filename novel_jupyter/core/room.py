@@ -37,7 +37,8 @@ class Command:
 class Reply:
     """What the author is told. `data` is an ack or an error; `repeated`: it was decided before.
 
-    `sequence_id` is that of the first event of the command, or the head's when it made none.
+    `sequence_id` is that of the last event that the command itself made, or the head's when it made none: a client
+    whose replica is there has seen what its command did.
     """
 
     id: str | None
@@ -129,7 +130,7 @@ def decide(draft: Draft, command: Command, facts: Facts) -> Reply:
     said = digest(message)
     known = draft.known_result(client, n)
     if known and known.digest == said:
-        return Reply(message.id, _sequence(known.reply), known.reply, repeated=True)
+        return Reply(message.id, known.sequence_id, known.reply, repeated=True)
     try:
         _check_id(draft, command, client, n, known)
     except Refused as refused:
@@ -145,7 +146,7 @@ def decide(draft: Draft, command: Command, facts: Facts) -> Reply:
 
     reply = _attempt(draft, command, facts, act)
     if reply.data.get("code") not in UNDECIDED:
-        draft.keep(Result(client[0], client[1], n, said, {**reply.data, "sequence_id": reply.sequence_id}))
+        draft.keep(Result(client[0], client[1], n, said, reply.sequence_id, reply.data))
     return reply
 
 
@@ -164,10 +165,11 @@ def _check_id(draft: Draft, command: Command, client: ClientKey, n: int, known: 
 
 def _attempt(draft: Draft, command: Command, facts: Facts, act: Callable[[Context], str | None]) -> Reply:
     """Run `act` whole or not at all, and let the machine move on after it."""
-    mark, first = draft.mark(), draft.next_id
+    mark, made = draft.mark(), draft.head.sequence_id
     ctx = Context(draft, command.author, command.message.id, facts)
     try:
         outcome = act(ctx) or "applied"
+        made = draft.head.sequence_id
         turn.advance(ctx.by_server())
         _bound_state(draft, facts)
     except Refused as refused:
@@ -175,10 +177,9 @@ def _attempt(draft: Draft, command: Command, facts: Facts, act: Callable[[Contex
         return Reply(command.message.id, draft.head.sequence_id, refused.data())
     except PatchError as error:
         draft.back_to(mark)
-        refused = Refused("missing_path", error.message, path=error.path)
-        return Reply(command.message.id, draft.head.sequence_id, refused.data())
-    sequence_id = first if draft.next_id > first else draft.head.sequence_id
-    return Reply(command.message.id, sequence_id, {"kind": "ack", "outcome": outcome})
+        missing = Refused("missing_path", error.message, path=error.path)
+        return Reply(command.message.id, draft.head.sequence_id, missing.data())
+    return Reply(command.message.id, made, {"kind": "ack", "outcome": outcome})
 
 
 def _bound_state(draft: Draft, facts: Facts) -> None:
@@ -187,11 +188,6 @@ def _bound_state(draft: Draft, facts: Facts) -> None:
         draft.size = draft.measured_size()
         if draft.size > limit:
             raise Refused("state_full", f"the session's state would pass {limit} bytes")
-
-
-def _sequence(reply: Mapping[str, JsonValue]) -> int:
-    found = reply.get("sequence_id")
-    return found if isinstance(found, int) else 0
 
 
 def tick(draft: Draft, facts: Facts, lost_host: int | None = None) -> None:
@@ -207,7 +203,11 @@ def tick(draft: Draft, facts: Facts, lost_host: int | None = None) -> None:
 def next_deadline(state: State) -> str | None:
     """The next moment at which `tick` will have something to do, absent any command."""
     rules = rules_of(state)
-    waiting = [seat["away_until"] for seat in rules["seats"].values() if "away_until" in seat and not seat["understudy"]]
+    waiting = [
+        seat["away_until"]
+        for seat in rules["seats"].values()
+        if "away_until" in seat and not seat["understudy"]
+    ]
     if rules["turn"]["phase"] in seats.MID_TURN:
         waiting = []
     deadline = rules["turn"]["deadline"]
@@ -216,4 +216,16 @@ def next_deadline(state: State) -> str | None:
     return min(waiting, default=None)
 
 
-__all__ = ["HANDLERS", "Command", "Edit", "Reply", "client_key", "decide", "is_agent", "is_command", "kind_of", "next_deadline", "tick"]
+__all__ = [
+    "HANDLERS",
+    "Command",
+    "Edit",
+    "Reply",
+    "client_key",
+    "decide",
+    "is_agent",
+    "is_command",
+    "kind_of",
+    "next_deadline",
+    "tick",
+]

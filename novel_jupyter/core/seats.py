@@ -68,7 +68,10 @@ def release_ops(ctx: Context, character: str) -> list[Op]:
 def withdraw_ops(ctx: Context, character: str) -> list[Op]:
     turn = ctx.rules["turn"]
     voters = [voter for voter, choice in turn["votes"].items() if choice == character]
-    patch = [drop(f"/turn/proposals/{character}"), *(drop(f"/turn/votes/{escape(voter)}") for voter in voters)]
+    patch = [
+        drop(f"/turn/proposals/{character}"),
+        *(drop(f"/turn/votes/{escape(voter)}") for voter in voters),
+    ]
     if len(turn["proposals"]) == 1 and turn["deadline"]:
         patch.append(put("/turn/deadline", None))
     return patch
@@ -115,7 +118,9 @@ def take_seat_to_act(ctx: Context, character: str) -> None:
         return
     if ctx.author.is_kernel:
         if seat["owner"] is not None and ctx.author.user_id not in seat.get("delegates", []):
-            raise Refused("not_your_seat", f"{seat['name']} belongs to {seat['owner']}, who did not delegate it")
+            raise Refused(
+                "not_your_seat", f"{seat['name']} belongs to {seat['owner']}, who did not delegate it"
+            )
         return
     if seat["owner"] is not None:
         raise Refused("not_your_seat", f"{seat['name']} is played by {seat['owner']}")

@@ -14,12 +14,13 @@ from pydantic import JsonValue
 
 from .draft import Context, drop, put
 from .errors import Refused
-from .events import Event, Outcome
+from .editing import record_ops
+from .events import Outcome, audience_of_partition
 from .hosting import fenced
-from .merge import Author, merge_edit
+from .merge import Author, ConflictRecord, Merged, MergeRefused, Suggestion, merge_edit
 from .messages import Change, Chunk, Direct, Fenced, Narrative, Progress, TurnFailed, TurnResult
 from .model import DIRECTOR, EVERYONE, RULE_PARTITIONS, SEALED, Audience, NodeState, State
-from .patch import Op, PatchError, check_ops, parse_pointer
+from .patch import Op, PatchError, apply_patch, check_ops, parse_pointer
 from .turn import collect_ops, in_phase, json_of, moved
 from .views import rules_of
 
@@ -50,7 +51,9 @@ def resolve(ctx: Context, data: TurnResult) -> None:
         raise Refused("stale_turn")
     for outcome in data.outcomes:
         if outcome["character"] not in ctx.rules["seats"]:
-            raise Refused("unknown_character", f"an outcome is for {outcome['character'][:40]!r}, whom nobody knows")
+            raise Refused(
+                "unknown_character", f"an outcome is for {outcome['character'][:40]!r}, whom nobody knows"
+            )
         check_audience(ctx, outcome["audience"])
     by_audience: dict[str, tuple[Audience, list[Op], list[Outcome]]] = {}
     suggested = 0
@@ -91,10 +94,58 @@ def _merged(ctx: Context, change: Change, base: int) -> tuple[Audience, list[Op]
     """One audience's change on top of what people wrote since `base`."""
     check_audience(ctx, change.audience)
     _story_only(change)
-    author = Author(ctx.author.user_id, True)
-    draft = ctx.draft
-    merged = merge_edit(draft.state, draft.index, draft.rules(), base, change.patch, author, draft.next_id)
-    return change.audience, [*merged.patch, *kept_records(ctx, merged.records)], len(merged.suggestions)
+    draft, author = ctx.draft, Author(ctx.author.user_id, True)
+    try:
+        merged = merge_edit(
+            draft.state, draft.index, draft.rules(), base, change.patch, author, draft.next_id
+        )
+    except MergeRefused:
+        merged = _one_by_one(ctx, change, base)
+    patch = [*merged.patch, *record_ops(ctx, merged, change.audience)]
+    return change.audience, patch, len(merged.suggestions)
+
+
+def _one_by_one(ctx: Context, change: Change, base: int) -> Merged:
+    """A change of which something no longer fits: what fits goes in, the rest becomes suggestions."""
+    draft, author = ctx.draft, Author(ctx.author.user_id, True)
+    state: State = draft.state
+    patch: list[Op] = []
+    conflicts: list[ConflictRecord] = []
+    suggestions: list[Suggestion] = []
+    for op in change.patch:
+        try:
+            merged = merge_edit(state, draft.index, draft.rules(), base, [op], author, draft.next_id)
+        except MergeRefused:
+            if op["op"] != "test":
+                suggestions.append(
+                    {
+                        "path": op["path"],
+                        "op": op,
+                        "current": None,
+                        "suggested_by": author.user_id,
+                        "kept_by": None,
+                        "base": base,
+                        "sequence_id": draft.next_id,
+                    }
+                )
+            continue
+        state = apply_patch(state, merged.patch)
+        patch += merged.patch
+        conflicts += merged.conflicts
+        suggestions += merged.suggestions
+    return Merged("suggested", patch, conflicts, suggestions)
+
+
+def check_audience(ctx: Context, audience: Audience) -> None:
+    """Raises Refused `invalid` unless `audience` is one that a host may address: everyone, the director, seats."""
+    if isinstance(audience, str):
+        good = audience in (EVERYONE, DIRECTOR)
+    else:
+        good = (
+            bool(audience) and audience == sorted(set(audience)) and set(audience) <= set(ctx.rules["seats"])
+        )
+    if not good:
+        raise Refused("invalid", "audience: 'everyone', 'director', or sorted names of seats")
 
 
 def _complete_ops(ctx: Context, node: int) -> list[Op]:
@@ -130,14 +181,20 @@ def _number(key: str) -> tuple[int, ...]:
 def _seal(ctx: Context, data: TurnResult) -> None:
     """What a successor needs to tell the turn, and what was asked of models: in the log, in no broadcast view."""
     earlier = ctx.rules["sealed"].get("outcomes") if ctx.rules["sealed"].get("unfinished") else []
-    outcomes: list[JsonValue] = [*(earlier if isinstance(earlier, list) else []), *map(json_of, data.outcomes)]
+    outcomes: list[JsonValue] = [
+        *(earlier if isinstance(earlier, list) else []),
+        *map(json_of, data.outcomes),
+    ]
     ctx.emit(
         {
             "kind": "record",
             "turn": data.turn,
             "attempt": data.attempt,
             "records": data.records,
-            "patch": [put("/sealed/outcomes", outcomes[-OUTCOMES_KEPT:]), put("/sealed/unfinished", not data.turn_complete)],
+            "patch": [
+                put("/sealed/outcomes", outcomes[-OUTCOMES_KEPT:]),
+                put("/sealed/unfinished", not data.turn_complete),
+            ],
         },
         SEALED,
     )
@@ -150,8 +207,10 @@ def _story_only(change: Change) -> None:
         raise Refused("bad_path", error.message) from None
     for op in change.patch:
         root = parse_pointer(op["path"])[0]
-        if root in RULE_PARTITIONS or root == "chronicle" or audience_of(root) != change.audience:
-            raise Refused("path_forbidden", f"a change for {change.audience} does not write {op['path'][:80]!r}")
+        if root in RULE_PARTITIONS or root == "chronicle" or audience_of_partition(root) != change.audience:
+            raise Refused(
+                "path_forbidden", f"a change for {change.audience} does not write {op['path'][:80]!r}"
+            )
 
 
 def tell(ctx: Context, data: Narrative) -> None:
@@ -202,11 +261,19 @@ def _end_ops(ctx: Context, narration: Literal["told", "failed", "cancelled"]) ->
             put("/turn/retelling", False),
             put("/turn/node", 0),
             put(f"/turns/{node}/narration", keep),
-            put(f"/turns/{node}/end", max(ctx.draft.next_id if narration == "told" else 0, ctx.rules["turns"][str(node)]["end"])),
+            put(
+                f"/turns/{node}/end",
+                max(ctx.draft.next_id if narration == "told" else 0, ctx.rules["turns"][str(node)]["end"]),
+            ),
         ]
     done = [put(f"/turns/{node}/narration", narration), put(f"/turns/{node}/end", ctx.draft.next_id)]
     if "ending" in session:
-        rest = [put("/turn/phase", "ended"), put("/session/status", "ended"), put("/turn/locked", None), put("/turn/node", 0)]
+        rest = [
+            put("/turn/phase", "ended"),
+            put("/session/status", "ended"),
+            put("/turn/locked", None),
+            put("/turn/node", 0),
+        ]
     elif session["settings"]["review"]:
         rest = [put("/turn/phase", "review"), put("/turn/locked", None), put("/turn/node", 0)]
     else:
@@ -214,9 +281,13 @@ def _end_ops(ctx: Context, narration: Literal["told", "failed", "cancelled"]) ->
     return [*done, *rest]
 
 
-def end_telling(ctx: Context, kind: Literal["cancelled", "narration_failed"], narration: Literal["failed", "cancelled"]) -> None:
+def end_telling(
+    ctx: Context, kind: Literal["cancelled", "narration_failed"], narration: Literal["failed", "cancelled"]
+) -> None:
     turn = ctx.rules["turn"]
-    ctx.emit({"kind": kind, "turn": turn["number"], "attempt": turn["attempt"], "patch": _end_ops(ctx, narration)})
+    ctx.emit(
+        {"kind": kind, "turn": turn["number"], "attempt": turn["attempt"], "patch": _end_ops(ctx, narration)}
+    )
 
 
 def fail(ctx: Context, data: TurnFailed) -> None:
@@ -229,7 +300,15 @@ def fail(ctx: Context, data: TurnFailed) -> None:
     _this_attempt(ctx, data)
     in_phase(ctx, "resolving")
     patch = [put("/turn/phase", "failed"), put("/turn/error", data.code)]
-    ctx.emit({"kind": "failed", "turn": turn["number"], "attempt": turn["attempt"], "code": data.code, "patch": patch})
+    ctx.emit(
+        {
+            "kind": "failed",
+            "turn": turn["number"],
+            "attempt": turn["attempt"],
+            "code": data.code,
+            "patch": patch,
+        }
+    )
 
 
 def relay(state: State, user_id: str, data: Chunk | Progress) -> None:
@@ -251,11 +330,17 @@ def cancel(ctx: Context, data: Direct) -> None:
     if turn["phase"] == "collect":
         if not turn["proposals"]:
             raise Refused("phase", "there is nothing to cancel", phase="collect")
-        return moved(ctx, "cancelled", [put("/turn/proposals", {}), put("/turn/votes", {}), put("/turn/deadline", None)])
+        return moved(
+            ctx,
+            "cancelled",
+            [put("/turn/proposals", {}), put("/turn/votes", {}), put("/turn/deadline", None)],
+        )
     in_phase(ctx, "locked", "resolving", "narrating", "failed")
     if turn["phase"] == "narrating":
         return end_telling(ctx, "cancelled", "cancelled")
-    reopened = {c: {**p, "ready": False} for c, p in (turn["locked"] or {"proposals": {}})["proposals"].items()}
+    reopened = {
+        c: {**p, "ready": False} for c, p in (turn["locked"] or {"proposals": {}})["proposals"].items()
+    }
     proposals = json_of({**reopened, **turn["proposals"]})
     moved(ctx, "cancelled", [*collect_ops(ctx, turn["number"]), put("/turn/proposals", proposals)])
 

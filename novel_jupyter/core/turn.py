@@ -66,14 +66,27 @@ def propose(ctx: Context, data: Propose) -> None:
     if timeout and not turn["deadline"] and turn["phase"] == "collect":
         patch.append(put("/turn/deadline", later(ctx.facts.now, timeout)))
     ctx.emit(
-        {"kind": "proposed", "turn": turn["number"], "character": data.character, "action": data.action, "patch": patch}
+        {
+            "kind": "proposed",
+            "turn": turn["number"],
+            "character": data.character,
+            "action": data.action,
+            "patch": patch,
+        }
     )
 
 
 def withdraw(ctx: Context, data: OnCharacter) -> None:
     _must_own_proposal(ctx, data.character)
     patch = withdraw_ops(ctx, data.character)
-    ctx.emit({"kind": "withdrawn", "turn": ctx.rules["turn"]["number"], "character": data.character, "patch": patch})
+    ctx.emit(
+        {
+            "kind": "withdrawn",
+            "turn": ctx.rules["turn"]["number"],
+            "character": data.character,
+            "patch": patch,
+        }
+    )
 
 
 def set_ready(ctx: Context, data: SetReady) -> None:
@@ -82,7 +95,9 @@ def set_ready(ctx: Context, data: SetReady) -> None:
         return
     patch = [put(f"/turn/proposals/{data.character}/ready", data.ready)]
     number = ctx.rules["turn"]["number"]
-    ctx.emit({"kind": "ready", "turn": number, "character": data.character, "ready": data.ready, "patch": patch})
+    ctx.emit(
+        {"kind": "ready", "turn": number, "character": data.character, "ready": data.ready, "patch": patch}
+    )
 
 
 def _must_own_proposal(ctx: Context, character: str) -> ProposalState:
@@ -107,7 +122,9 @@ def vote(ctx: Context, data: OnCharacter) -> None:
 # --- moving ------------------------------------------------------------------------------------------------------------
 
 
-def moved(ctx: Context, kind: Literal["opened", "cancelled", "paused", "resumed", "accepted"], patch: list[Op]) -> None:
+def moved(
+    ctx: Context, kind: Literal["opened", "cancelled", "paused", "resumed", "accepted"], patch: list[Op]
+) -> None:
     turn = ctx.rules["turn"]
     ctx.emit({"kind": kind, "turn": turn["number"], "attempt": turn["attempt"], "patch": patch})
 
@@ -153,7 +170,9 @@ def _lock_reasons(ctx: Context) -> list[tuple[Why, list[str]]]:
     due = turn["deadline"] is not None and turn["deadline"] <= ctx.facts.now
     if settings["turn_policy"] == "round":
         present = ctx.facts.present
-        owned = [c for c, seat in ctx.rules["seats"].items() if seat["owner"] in present and not seat["understudy"]]
+        owned = [
+            c for c, seat in ctx.rules["seats"].items() if seat["owner"] in present and not seat["understudy"]
+        ]
         if owned and all(c in proposals and proposals[c]["ready"] for c in owned):
             return [("ready", in_order)]
         return [("deadline", in_order)] if due else []
@@ -188,10 +207,16 @@ def lock(ctx: Context, why: Why, characters: list[str]) -> None:
 def agents_besides(ctx: Context, characters: list[str]) -> list[str]:
     """The characters that the storyteller decides for: nobody's seats and understudied ones."""
     seats = ctx.rules["seats"]
-    return sorted(c for c, seat in seats.items() if c not in characters and (seat["owner"] is None or seat["understudy"]))
+    return sorted(
+        c
+        for c, seat in seats.items()
+        if c not in characters and (seat["owner"] is None or seat["understudy"])
+    )
 
 
-def lock_these(ctx: Context, why: Why, chosen: dict[str, ProposalState], agents: list[str], patch: list[Op]) -> None:
+def lock_these(
+    ctx: Context, why: Why, chosen: dict[str, ProposalState], agents: list[str], patch: list[Op]
+) -> None:
     turn = ctx.rules["turn"]
     key = f"{turn['branch']}:{turn['number']}"
     attempt = turn["attempts"].get(key, 0) + 1
@@ -259,5 +284,7 @@ def resume(ctx: Context, data: Direct) -> None:
 def in_phase(ctx: Context, *phases: Phase) -> TurnState:
     turn = ctx.rules["turn"]
     if turn["phase"] not in phases:
-        raise Refused("phase", f"not while {turn['phase']}; it takes {' or '.join(phases)}", phase=turn["phase"])
+        raise Refused(
+            "phase", f"not while {turn['phase']}; it takes {' or '.join(phases)}", phase=turn["phase"]
+        )
     return turn

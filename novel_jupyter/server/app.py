@@ -1,0 +1,202 @@
+"""The Jupyter server extension: settings as traits, and the hub's beginning and end.
+
+Law: every setting is a trait with help that says its unit; the README's table is made from them. Traits are read once,
+at start, into `Config`.
+Parts: `NovelApp`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import Bool, CaselessStrEnum, Float, Int, List, Unicode
+
+from .. import __version__
+from ..core.limits import Bounds
+from ..core.model import DEFAULT_SETTINGS, Settings
+from .config import Config
+from .events_log import Log
+from .hub import Hub
+from .identity import KernelTokens
+from .rest import HANDLERS
+from .socket import NovelSocket
+from .store_sqlite import SqliteStore
+from .stories import Stories
+
+_B, _C = Bounds(), Config()
+
+
+class NovelApp(ExtensionApp):
+    """Multiplayer story sessions."""
+
+    name = "novel_jupyter"
+    app_version = __version__
+    extension_url = "/novel/api/stories"
+    load_other_extensions = True
+
+    # --- where things are
+    database = Unicode(
+        help="Path of the SQLite file; default: novel_jupyter/sessions.db in Jupyter's data directory."
+    )
+    synchronous = CaselessStrEnum(
+        ["FULL", "NORMAL"],
+        "FULL",
+        help="FULL: what was acknowledged survives a power cut. NORMAL: only a killed process, but faster.",
+    )
+    story_folders = List(Unicode(), help="Folders with more stories (<name>.yaml) to offer.")
+
+    # --- sessions
+    turn_policy = CaselessStrEnum(
+        ["immediate", "round", "vote"],
+        "round",
+        help="How new sessions lock a turn, unless their creator says.",
+    )
+    collect_timeout = Float(
+        0.0, min=0, help="Seconds from a turn's first proposal to its lock in new sessions; 0: none."
+    )
+    understudy_after = Float(
+        DEFAULT_SETTINGS["understudy_after"],
+        min=0,
+        help="Seconds after which the agent plays for an absent owner.",
+    )
+    review = Bool(False, help="Whether new sessions wait after each turn until a director accepts it.")
+    default_role = CaselessStrEnum(
+        ["player", "spectator", "none"],
+        "player",
+        help="The role of somebody who joins by knowing the session's id. 'none': only whom the owner lets in.",
+    )
+
+    # --- limits
+    max_frame_bytes = Int(_B.frame_bytes, min=1024, help="Largest frame of a client, in bytes (too_large).")
+    max_json_depth = Int(_B.json_depth, min=4, help="Deepest nesting of a frame's JSON (too_deep).")
+    max_patch_ops = Int(_B.patch_ops, min=1, max=512, help="Operations of one edit (too_large).")
+    max_chat_chars = Int(_B.chat_chars, min=1, max=4000, help="Characters of a chat message (too_large).")
+    max_state_bytes = Int(_B.state_bytes, min=16384, help="A session's state as JSON, in bytes (state_full).")
+    max_participants = Int(_B.participants, min=1, help="People of one session (session_full).")
+    max_sessions = Int(_B.sessions, min=1, help="Sessions in memory at once (too_many).")
+    max_sessions_per_connection = Int(
+        _B.sessions_per_connection, min=1, help="Sessions on one socket (too_many)."
+    )
+    max_connections_per_user = Int(
+        _B.connections_per_user, min=1, help="Open sockets of one user (too_many)."
+    )
+    max_in_flight = Int(_B.in_flight, min=1, help="Commands of a socket that wait for an answer (in_flight).")
+    frames_per_second = Float(
+        _C.frames_per_second, min=1, help="Frames a second from one socket, for ever (rate)."
+    )
+    frames_burst = Float(_C.frames_burst, min=1, help="Frames at once from one socket (rate).")
+    commands_per_second = Float(
+        _C.commands_per_second, min=1, help="Commands a second of a user in a session (rate)."
+    )
+    commands_burst = Float(_C.commands_burst, min=1, help="Commands at once of a user in a session (rate).")
+
+    # --- sockets and memory
+    tick = Float(_C.tick, min=0.001, help="Seconds between flushes of a socket's outbox.")
+    cursor_interval = Float(_C.cursor_interval, min=0.02, help="Seconds between broadcasts of cursors.")
+    outbox_bytes = Int(
+        _C.outbox_bytes, min=65536, help="Bytes that may wait for one socket before it is resynced."
+    )
+    outbox_frames = Int(
+        _C.outbox_frames, min=16, help="Batches that may wait for one socket before it is resynced."
+    )
+    stall_timeout = Float(
+        _C.stall_timeout, min=0.1, help="Seconds a socket may take nothing before it is closed (4002)."
+    )
+    ping_interval = Float(_C.ping_interval, min=0.1, help="Seconds between pings of a socket.")
+    pong_timeout = Float(
+        _C.pong_timeout, min=0.2, help="Seconds without any sign of life before a close (4005)."
+    )
+    presence_grace = Float(
+        _C.presence_grace, min=0, help="Seconds in which a lost connection can come back unnoticed."
+    )
+    lease_timeout = Float(
+        _C.lease_timeout, min=0, help="Seconds without its kernel after which a lease is lost."
+    )
+    idle_timeout = Float(
+        _C.idle_timeout, min=0, help="Seconds without people after which a session leaves memory."
+    )
+    reconnect_after = Float(
+        _C.reconnect_after, min=0, help="Seconds that clients of a draining server should wait."
+    )
+    snapshot_every = Int(_C.snapshot_every, min=10, help="Events between snapshots of a session.")
+    ring_events = Int(
+        _C.ring_events, min=1, help="Latest events of a session that are kept in memory for deltas."
+    )
+    ring_bytes = Int(_C.ring_bytes, min=65536, help="Bytes of latest events kept in memory for deltas.")
+    kernel_token_lifetime = Float(
+        _C.kernel_token_lifetime, min=10, help="Seconds that a kernel's token is good for."
+    )
+
+    def config_record(self) -> Config:
+        """The traits as the record that everything below reads."""
+        bounds = Bounds(
+            frame_bytes=self.max_frame_bytes,
+            json_depth=self.max_json_depth,
+            patch_ops=self.max_patch_ops,
+            chat_chars=self.max_chat_chars,
+            state_bytes=self.max_state_bytes,
+            participants=self.max_participants,
+            sessions=self.max_sessions,
+            sessions_per_connection=self.max_sessions_per_connection,
+            connections_per_user=self.max_connections_per_user,
+            in_flight=self.max_in_flight,
+        )
+        settings: Settings = {
+            "turn_policy": self.turn_policy,
+            "collect_timeout": self.collect_timeout or None,
+            "understudy_after": self.understudy_after,
+            "review": self.review,
+            "default_role": self.default_role,
+        }
+        same = ("tick", "cursor_interval", "outbox_bytes", "outbox_frames", "stall_timeout", "ping_interval")
+        more = ("pong_timeout", "presence_grace", "lease_timeout", "idle_timeout", "reconnect_after")
+        rest = (
+            "frames_per_second",
+            "frames_burst",
+            "commands_per_second",
+            "commands_burst",
+            "snapshot_every",
+        )
+        last = ("ring_events", "ring_bytes", "kernel_token_lifetime")
+        values: dict[str, Any] = {name: getattr(self, name) for name in (*same, *more, *rest, *last)}
+        return Config(bounds=bounds, default_settings=settings, **values)
+
+    def initialize_handlers(self) -> None:
+        self.handlers.extend(HANDLERS)
+        self.handlers.append((r"/novel/api/ws", NovelSocket))
+
+    def database_path(self) -> Path:
+        if self.database:
+            return Path(self.database).expanduser()
+        return Path(jupyter_data_dir()) / "novel_jupyter" / "sessions.db"
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Called by Jupyter once its loop runs: only now can the store be opened."""
+        config, log = self.config_record(), Log(self.log)
+        path = self.database_path()
+        store = await SqliteStore.open(path, synchronous=self.synchronous)
+
+        def key_of(kernel_id: str) -> bytes | None:
+            manager = serverapp.kernel_manager
+            if kernel_id not in manager:
+                return None
+            key: bytes | None = getattr(getattr(manager.get_kernel(kernel_id), "session", None), "key", None)
+            return key or None
+
+        tokens = KernelTokens(key_of, config.kernel_token_lifetime)
+        hub = Hub(store, config, log, tokens, Stories([Path(folder) for folder in self.story_folders]))
+        hub.start()
+        serverapp.web_app.settings["novel_jupyter"] = hub
+        log.info("started", database=path, pid=os.getpid(), version=__version__)
+
+    async def stop_extension(self) -> None:
+        """Drain: everybody is told, what was asked is finished, the store is closed."""
+        if self.serverapp is not None:
+            hub: Hub | None = self.serverapp.web_app.settings.pop("novel_jupyter", None)
+            if hub is not None:
+                await hub.drain()

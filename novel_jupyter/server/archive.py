@@ -1,0 +1,136 @@
+"""Between a room and its store: loading, looking back, snapshots.
+
+Law: the log is the truth and a snapshot only shortens its reading; a snapshot that cannot be read is passed over.
+Parts: `load`, `catch_up`, `past`, `snapshot`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from orjson import JSONDecodeError, dumps, loads
+
+from ..core.draft import Past, Results, Room
+from ..core.draft import Result as CoreResult
+from ..core.events import Event, decode, fold
+from ..core.history import Need
+from ..core.merge import WriteIndex
+from ..core.model import Head, State
+from .ports import RESULTS_KEPT, Append, Behind, Entry, Result, SessionInfo, Store
+
+PAGE = 1000
+EDITS_KEPT = 256
+
+
+async def load(store: Store, session_id: str, keep: int) -> tuple[Room, SessionInfo, list[Event]]:
+    """The room at the head of its log, its listing data, and up to `keep` latest events. Raises SessionNotFound."""
+    info = await store.info(session_id)
+    head = await store.head(session_id)
+    room = Room(session_id, info.salt, Head(head.epoch, 0, ""), {}, WriteIndex(), {})
+    found = await store.snapshot(session_id)
+    if found is not None:
+        room = _from_snapshot(room, found.head, found.body) or room
+    recent: list[Event] = []
+    async for events in _pages(store, session_id, room.head.sequence_id):
+        room = room.after(events)
+        recent = [*recent, *events][-keep:]
+    return room, info, recent
+
+
+def _from_snapshot(room: Room, head: Head, body: bytes) -> Room | None:
+    try:
+        raw = loads(body)
+        index = WriteIndex.from_json(raw["index"])
+        return replace(room, head=head, state=raw["state"], index=index, size=raw["size"])
+    except (JSONDecodeError, KeyError, TypeError, ValueError):
+        return None
+
+
+async def _pages(store: Store, session_id: str, after: int) -> AsyncIterator[list[Event]]:
+    while True:
+        entries = await store.read(session_id, after, PAGE)
+        if not entries:
+            return
+        yield [decode(entry.body, entry.hash) for entry in entries]
+        after = entries[-1].sequence_id
+
+
+async def catch_up(store: Store, room: Room) -> tuple[Room, list[Event]]:
+    """The room after whatever the log has beyond it, and those events."""
+    missed: list[Event] = []
+    async for events in _pages(store, room.session_id, room.head.sequence_id):
+        room = room.after(events)
+        missed += events
+    return room, missed
+
+
+async def past(store: Store, room: Room, need: Need) -> Past:
+    """The history that a command asked for. What is not there stays None, and the rules refuse."""
+    if need.event is not None:
+        entries = await store.read(room.session_id, need.event - 1, 1) if need.event > 0 else []
+        return Past(event=decode(entries[0].body, entries[0].hash) if entries else None)
+    at = need.state_at
+    if at is None or not 0 < at <= room.head.sequence_id:
+        return Past()
+    return Past(state=await state_at(store, room, at), edits=await _edits_since(store, room, at))
+
+
+async def state_at(store: Store, room: Room, at: int) -> State:
+    """The state after event `at`, from the nearest snapshot before it."""
+    state: State = {}
+    start = 0
+    found = await store.snapshot(room.session_id, at)
+    if found is not None:
+        earlier = _from_snapshot(room, found.head, found.body)
+        if earlier is not None:
+            state, start = earlier.state, found.head.sequence_id
+    async for events in _pages(store, room.session_id, start):
+        state = fold(state, (event for event in events if event.sequence_id <= at))
+        if events[-1].sequence_id >= at:
+            break
+    return state
+
+
+async def _edits_since(store: Store, room: Room, at: int) -> tuple[int, ...]:
+    """The latest edits after `at` whose undoing an undo would mean, at most EDITS_KEPT."""
+    found: list[int] = []
+    async for events in _pages(store, room.session_id, max(at, room.head.sequence_id - 5 * PAGE)):
+        found += [
+            event.sequence_id for event in events if event.data["kind"] == "edit" and event.sequence_id > at
+        ]
+    return tuple(found[-EDITS_KEPT:])
+
+
+async def snapshot(store: Store, room: Room) -> None:
+    """Keep the room's fold, so that the next load is short."""
+    body = dumps({"state": room.state, "index": room.index.to_json(), "size": room.size})
+    await store.put_snapshot(room.session_id, room.head, body)
+
+
+async def results(store: Store, room: Room, principal: str, client_id: str) -> Results:
+    """What the store keeps of one client's answers."""
+    rows = await store.results(room.session_id, principal, client_id)
+    found = Results()
+    for row in rows:
+        sequence_id, reply = loads(row.body)
+        found.kept[row.n] = CoreResult(row.principal, row.client_id, row.n, row.digest, sequence_id, reply)
+    if len(rows) >= RESULTS_KEPT:
+        found.forgotten = rows[0].n - 1
+    return found
+
+
+def append_of(room: Room, events: list[Event], decided: list[CoreResult], info: SessionInfo | None) -> Append:
+    """A draft's writes as the store wants them."""
+    return Append(
+        room.session_id,
+        room.head,
+        [Entry(event.sequence_id, event.hash, event.body) for event in events],
+        [Result(r.principal, r.client_id, r.n, r.digest, dumps([r.sequence_id, r.reply])) for r in decided],
+        info,
+    )
+
+
+def missed(behind: Behind) -> list[Event]:
+    """The events that another writer was faster with."""
+    return [decode(entry.body, entry.hash) for entry in behind.entries]

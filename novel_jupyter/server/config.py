@@ -1,0 +1,39 @@
+"""The server's settings as one frozen record, made from the traits of `NovelApp` (whose help texts say more).
+
+Law: nothing below the application reads a trait; every bound that the server enforces is in here or in `Bounds`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..core.limits import Bounds
+from ..core.model import DEFAULT_SETTINGS, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Times in seconds, sizes in bytes."""
+
+    bounds: Bounds = field(default_factory=Bounds)
+    default_settings: Settings = field(default_factory=lambda: DEFAULT_SETTINGS)
+    tick: float = 0.005
+    timer: float = 0.25
+    cursor_interval: float = 0.05
+    outbox_bytes: int = 1024 * 1024
+    outbox_frames: int = 4096
+    stall_timeout: float = 15.0
+    ping_interval: float = 20.0
+    pong_timeout: float = 45.0
+    presence_grace: float = 5.0
+    lease_timeout: float = 5.0
+    idle_timeout: float = 60.0
+    reconnect_after: float = 1.0
+    frames_per_second: float = 200.0
+    frames_burst: float = 400.0
+    commands_per_second: float = 100.0
+    commands_burst: float = 200.0
+    snapshot_every: int = 500
+    ring_events: int = 2000
+    ring_bytes: int = 4 * 1024 * 1024
+    kernel_token_lifetime: float = 600.0

@@ -1,0 +1,146 @@
+"""One socket, any number of sessions: what goes out, and what it takes part in.
+
+Law: everything for a client passes its one bounded outbox and leaves at most once a tick. A client that does not drain
+costs nobody else anything: ephemera go first, then its backlog is thrown away for one `state_sync`, then it is closed
+with 4002 (SPEC R80-R83).
+Parts: `Connection`, `Flusher` (one tick for all connections).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from ..core.errors import CLOSE
+from ..core.limits import TokenBucket
+from ..core.outbox import Outbox
+from ..core.policy import Principal
+from . import metrics
+from .config import Config
+from .frames import message
+
+FLUSH_BYTES = 256 * 1024
+
+
+class Wire(Protocol):
+    """What a connection needs of a socket (see `frames.Wire`)."""
+
+    @property
+    def busy(self) -> bool: ...
+
+    def write(self, frames: list[bytes], done: Callable[[], None]) -> bool: ...
+
+
+class Connection:
+    """A client's socket after authentication. `sessions` holds the sessions it joined, by id."""
+
+    def __init__(
+        self,
+        connection_id: str,
+        principal: Principal,
+        expires: float | None,
+        wire: Wire,
+        close: Callable[[int, str], None],
+        config: Config,
+        flusher: Flusher,
+    ) -> None:
+        self.id = connection_id
+        self.principal = principal
+        self.expires = expires
+        self.sessions: set[str] = set()
+        self.in_flight = 0
+        self.last_heard = time.monotonic()
+        self.last_ping = self.last_heard
+        self.closed = False
+        self.bucket = TokenBucket(config.frames_per_second, config.frames_burst)
+        self.strikes = 0
+        self.on_resync: Callable[[], None] = lambda: None
+        self.ping: Callable[[], None] = lambda: None
+        self._wire = wire
+        self._close = close
+        self._flusher = flusher
+        self._outbox = Outbox(max_bytes=config.outbox_bytes, max_frames=config.outbox_frames)
+
+    def control(self, frame: bytes) -> None:
+        """Acks, errors and state_syncs: never dropped."""
+        self._outbox.push_control(frame)
+        self._flusher.wake(self)
+
+    def durable(self, frames: bytes) -> None:
+        """Committed events, framed; dropped only together, for a resync."""
+        self._outbox.push(frames)
+        self._flusher.wake(self)
+
+    def ephemeral(self, key: str, frame: bytes) -> None:
+        """Presence of any kind: the last value of a key wins."""
+        self._outbox.push_ephemeral(key, frame)
+        self._flusher.wake(self)
+
+    def error(
+        self, data: Mapping[str, object], *, id: str | None = None, session_id: str | None = None
+    ) -> None:
+        self.control(message("system_message", data, id=id, session_id=session_id))
+
+    def flush(self) -> None:
+        """Hand the socket what waits, unless it still has earlier bytes to send."""
+        if self.closed or self._wire.busy:
+            return
+        if self._outbox.needs_resync:
+            metrics.RESYNCS.inc()
+            self._outbox.resynced()
+            self.on_resync()
+        frames = self._outbox.drain(FLUSH_BYTES)
+        if not frames:
+            return
+        metrics.DELIVERIES.inc(len(frames))
+        if not self._wire.write(frames, lambda: self._flusher.wake(self)):
+            self.close(4005)
+        elif self._outbox.has_more:
+            self._flusher.wake(self)
+
+    def stalled_for(self, now: float) -> float:
+        """Seconds for which something has waited in the outbox without any of it leaving."""
+        return self._outbox.stalled_for(now)
+
+    def close(self, code: int) -> None:
+        """Close with a code of `errors.CLOSE`; what waits is tried once more."""
+        if self.closed:
+            return
+        if code in (4001, 4503, 4508) and not self._wire.busy:
+            self.flush()
+        self.closed = True
+        self._outbox.close()
+        metrics.CLOSES.labels(str(code)).inc()
+        self._close(code, CLOSE[code])
+
+    def gone(self) -> None:
+        """The socket is closed, whoever did it."""
+        self.closed = True
+        self._outbox.close()
+
+
+class Flusher:
+    """Flushes every connection that has something, once a tick."""
+
+    def __init__(self, tick: float) -> None:
+        self._tick = tick
+        self._waiting: dict[str, Connection] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def wake(self, connection: Connection) -> None:
+        self._waiting[connection.id] = connection
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._tick, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        waiting, self._waiting = self._waiting, {}
+        for connection in waiting.values():
+            connection.flush()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,113 @@
+"""WebSocket frames made once and shared by all who get them.
+
+Law: this is the only module that touches Tornado's private side of a WebSocket. A frame is the finished bytes of one
+server-to-client text message (RFC 6455: unmasked, final); many are written with one `stream.write`. Where the private
+side is not as expected, or compression is on, the same bytes go through `write_message`.
+Parts: `frame`, `unframe`, `message`, `Wire` (what a connection writes to).
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Callable, Iterator, Mapping
+
+from orjson import dumps
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+TEXT_FINAL = 0x81
+
+
+def frame(payload: bytes) -> bytes:
+    """`payload` (UTF-8 JSON) as one unmasked text frame."""
+    size = len(payload)
+    if size < 126:
+        return bytes((TEXT_FINAL, size)) + payload
+    if size < 65536:
+        return bytes((TEXT_FINAL, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((TEXT_FINAL, 127)) + size.to_bytes(8, "big") + payload
+
+
+def unframe(buffer: bytes) -> Iterator[bytes]:
+    """The payloads of frames that `frame` made, however many stand in `buffer`."""
+    at = 0
+    while at < len(buffer):
+        size, head = buffer[at + 1], 2
+        if size == 126:
+            size, head = int.from_bytes(buffer[at + 2 : at + 4], "big"), 4
+        elif size == 127:
+            size, head = int.from_bytes(buffer[at + 2 : at + 10], "big"), 10
+        yield buffer[at + head : at + head + size]
+        at += head + size
+
+
+def message(
+    type: str,
+    data: Mapping[str, object],
+    *,
+    session_id: str | None = None,
+    user_id: str | None = None,
+    timestamp: str | None = None,
+    sequence_id: int | None = None,
+    id: str | None = None,
+) -> bytes:
+    """A frame with the envelope of the design, for everything that is not in the log."""
+    return frame(
+        dumps(
+            {
+                "type": type,
+                "session_id": session_id,
+                "user_id": user_id,
+                "timestamp": timestamp,
+                "sequence_id": sequence_id,
+                "id": id,
+                "data": data,
+            }
+        )
+    )
+
+
+class Wire:
+    """The sending side of one WebSocket."""
+
+    def __init__(self, handler: WebSocketHandler) -> None:
+        self._handler = handler
+        connection = handler.ws_connection
+        stream = getattr(connection, "stream", None)
+        compressed = getattr(connection, "_compressor", None) is not None
+        self._stream: IOStream | None = stream if isinstance(stream, IOStream) and not compressed else None
+        self._waiting = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether earlier bytes still wait for the reader."""
+        return self._waiting
+
+    def write(self, frames: list[bytes], done: Callable[[], None]) -> bool:
+        """Write whole frames; False when the socket is gone. `done` is called once they have left, if they had to wait."""
+        data = b"".join(frames)
+        future: Future[None] | None = None
+        try:
+            if self._stream is not None:
+                future = self._stream.write(data)
+                if not self._stream.writing():
+                    # Left at once. An error since then shows as a closed stream, so nobody waits for this future.
+                    future.add_done_callback(lambda done_future: done_future.exception())
+                    return True
+            else:
+                for payload in unframe(data):
+                    future = self._handler.write_message(payload.decode())
+        except (StreamClosedError, WebSocketClosedError):
+            return False
+        if future is None:
+            return True
+        self._waiting = True
+
+        def left(done_future: object) -> None:
+            self._waiting = False
+            error = getattr(done_future, "exception", lambda: None)()
+            if error is None:
+                done()
+
+        future.add_done_callback(left)
+        return True

@@ -1,0 +1,231 @@
+"""All sessions of one server: loaded when somebody comes, forgotten when nobody is there.
+
+Law: a session is loaded once, however many ask for it at the same time, and is dropped only when nothing depends on
+its being in memory. One timer serves every session and connection.
+Parts: `Hub`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from pydantic import JsonValue
+
+from ..core.draft import Facts
+from ..core.errors import Refused
+from ..core.model import Settings
+from ..core.opening import Opening, open_session
+from ..core.policy import Principal
+from ..core.times import format_time
+from ..core.views import rules_of
+from . import archive, metrics
+from .config import Config
+from .connection import Connection, Flusher
+from .events_log import Log
+from .frames import message
+from .identity import KernelTokens
+from .ports import SessionInfo, SessionNotFound, Store
+from .session import Session
+from .stories import Stories
+
+
+class Hub:
+    """The authority of this server process."""
+
+    def __init__(
+        self, store: Store, config: Config, log: Log, tokens: KernelTokens, stories: Stories
+    ) -> None:
+        self.store = store
+        self.config = config
+        self.log = log
+        self.tokens = tokens
+        self.stories = stories
+        self.flusher = Flusher(config.tick)
+        self.draining = False
+        self.connections: dict[str, Connection] = {}
+        self._sessions: dict[str, asyncio.Task[Session]] = {}
+        self._timer: asyncio.Task[None] | None = None
+        self._clock = Clock()
+
+    def start(self) -> None:
+        """Start the timer, on the running loop."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().create_task(self._run_timer())
+
+    def now(self) -> str:
+        """The moment to stamp: never before one that was stamped already."""
+        return self._clock.now()
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    async def create(self, opening: Opening, creator: Principal, settings: Settings, seed: str | None) -> str:
+        """Make a session and return its id. Raises Refused `too_many`, `state_full`."""
+        session_id = uuid.uuid4().hex
+        epoch, salt = secrets.token_hex(8), secrets.token_bytes(32)
+        facts = Facts(self.now(), bounds=self.config.bounds)
+        draft = open_session(
+            session_id, epoch, salt, seed or secrets.token_hex(16), opening, creator, settings, facts
+        )
+        if draft.measured_size() > self.config.bounds.state_bytes:
+            raise Refused("state_full", "the story is larger than a session's state may be")
+        members = ((creator.user_id, "owner"),) if creator.kind == "person" else ()
+        info = SessionInfo(
+            session_id, opening.story, opening.title, "open", members, facts.now, facts.now, False, salt
+        )
+        append = archive.append_of(draft.room, draft.events, [], None)
+        await self.store.create(info, draft.head, append.entries)
+        self.log.info("session_created", session=session_id, story=opening.story)
+        return session_id
+
+    async def session(self, session_id: str) -> Session:
+        """The live session. Raises Refused `no_session` or `too_many`."""
+        loading = self._sessions.get(session_id)
+        if loading is None:
+            if len(self._sessions) >= self.config.bounds.sessions:
+                raise Refused(
+                    "too_many", f"this server holds {self.config.bounds.sessions} sessions in memory"
+                )
+            loading = asyncio.create_task(self._load(session_id))
+            self._sessions[session_id] = loading
+            loading.add_done_callback(lambda done: self._loaded(session_id, done))
+        try:
+            return await asyncio.shield(loading)
+        except SessionNotFound:
+            raise Refused("no_session") from None
+
+    def live(self, session_id: str) -> Session | None:
+        """The session if it is in memory."""
+        loading = self._sessions.get(session_id)
+        if loading is None or not loading.done() or loading.cancelled() or loading.exception():
+            return None
+        return loading.result()
+
+    async def _load(self, session_id: str) -> Session:
+        room, info, recent = await archive.load(self.store, session_id, self.config.ring_events)
+        return Session(
+            self.store, self.config, self.log, room, info, recent, self.now, self.stories.check_action
+        )
+
+    def _loaded(self, session_id: str, done: asyncio.Task[Session]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            self._sessions.pop(session_id, None)
+        metrics.ROOMS.set(len(self._sessions))
+
+    def all_live(self) -> list[Session]:
+        return [session for session_id in list(self._sessions) if (session := self.live(session_id))]
+
+    # --- the timer ---------------------------------------------------------------------------------------------------
+
+    async def _run_timer(self) -> None:
+        while True:
+            await asyncio.sleep(self.config.timer)
+            try:
+                self._every(time.monotonic())
+            except Exception as error:
+                self.log.failure("timer", error)
+
+    def _every(self, now: float) -> None:
+        for connection in list(self.connections.values()):
+            if now - connection.last_ping >= self.config.ping_interval:
+                connection.last_ping = now
+                connection.ping()
+            if now - connection.last_heard > self.config.pong_timeout:
+                self._close(connection, 4005)
+            elif connection.stalled_for(now) > self.config.stall_timeout:
+                self._close(connection, 4002)
+            elif connection.expires is not None and connection.expires < time.time():
+                self._close(connection, 4004)
+            elif connection.principal.is_kernel and not self.tokens.is_running(connection.principal):
+                self._close(connection, 4503)
+        for session in self.all_live():
+            session.every(now)
+            idle = session.idle_since()
+            if idle is not None and now - idle >= self.config.idle_timeout:
+                self._drop(session)
+
+    def _close(self, connection: Connection, code: int) -> None:
+        self.log.info("closed", connection=connection.id, code=code)
+        connection.close(code)
+
+    def _drop(self, session: Session) -> None:
+        """Take an idle session out of memory. Whoever comes meanwhile waits for a fresh load."""
+        del self._sessions[session.id]
+        metrics.ROOMS.set(len(self._sessions))
+        closing = asyncio.create_task(session.close())
+        closing.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    # --- connections -------------------------------------------------------------------------------------------------
+
+    def add(self, connection: Connection) -> None:
+        """Raises Refused `too_many` when this user has its full number of connections."""
+        user_id = connection.principal.user_id
+        mine = sum(1 for other in self.connections.values() if other.principal.user_id == user_id)
+        if mine >= self.config.bounds.connections_per_user:
+            raise Refused(
+                "too_many", f"a user has at most {self.config.bounds.connections_per_user} connections"
+            )
+        self.connections[connection.id] = connection
+        connection.on_resync = lambda: self._resync(connection)
+        metrics.CONNECTIONS.set(len(self.connections))
+
+    def remove(self, connection: Connection) -> None:
+        connection.gone()
+        if self.connections.pop(connection.id, None) is None:
+            return
+        metrics.CONNECTIONS.set(len(self.connections))
+        for session_id in list(connection.sessions):
+            session = self.live(session_id)
+            if session:
+                session.leave(connection, at_once=False)
+
+    def _resync(self, connection: Connection) -> None:
+        for session_id in list(connection.sessions):
+            session = self.live(session_id)
+            if session:
+                session.resync(connection)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Tell everybody to come back elsewhere or later, finish what was asked, and close the store."""
+        self.draining = True
+        frame = message("system_message", {"kind": "drain", "reconnect_after": self.config.reconnect_after})
+        for connection in list(self.connections.values()):
+            connection.control(frame)
+        sessions = self.all_live()
+        for session in sessions:
+            await session.live.settled()
+        for connection in list(self.connections.values()):
+            connection.flush()
+            connection.close(4001)
+        if self._timer is not None:
+            self._timer.cancel()
+        for session in sessions:
+            await session.close()
+        self._sessions.clear()
+        self.flusher.stop()
+        await self.store.close()
+        self.log.info("drained", sessions=len(sessions))
+
+    def owner_of(self, session: Session) -> str | None:
+        return rules_of(session.live.room.state)["session"]["owner"]
+
+
+class Clock:
+    """Wall time that never goes backwards within this process."""
+
+    def __init__(self, read: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._read = read
+        self._last = ""
+
+    def now(self) -> str:
+        self._last = max(self._last, format_time(self._read()))
+        return self._last
+
+
+CheckAction = Callable[[Mapping[str, JsonValue]], None]

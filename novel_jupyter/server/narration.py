@@ -1,0 +1,91 @@
+"""Streamed narration on its way through the server.
+
+Law: chunks are provisional and never stored; those of one tick leave as one frame, joined in order; whoever joins in
+mid-stream gets the text so far. Offsets are in UTF-16 units, so a repeated chunk is known and passed over.
+Parts: `Narration`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..core.errors import Refused
+from ..core.messages import Chunk
+from .frames import message
+from .subscribers import Subscribers
+
+MAX_UNITS = 40_000
+
+
+def utf16_units(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
+class Narration:
+    """The prose that a host is streaming into one session."""
+
+    def __init__(self, session_id: str, subscribers: Subscribers, tick: float) -> None:
+        self._session_id = session_id
+        self._subscribers = subscribers
+        self._tick = tick
+        self._of: tuple[int, int, int] | None = None
+        self._text: list[str] = []
+        self._units = 0
+        self._waiting: list[str] = []
+        self._waiting_from = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        """Take one chunk. Raises Refused `invalid` for a gap, `too_large` for a text without end."""
+        of = (chunk.turn, chunk.attempt, chunk.token)
+        if of != self._of or (chunk.offset == 0 and self._units):
+            self.flush()
+            self._of, self._text, self._units = of, [], 0
+        units = utf16_units(chunk.text)
+        if chunk.offset > self._units:
+            raise Refused(
+                "invalid", f"data.offset: the text so far has {self._units} units", expected=self._units
+            )
+        if chunk.offset < self._units:
+            return
+        if self._units + units > MAX_UNITS:
+            raise Refused("too_large", f"a narration has at most {MAX_UNITS} units")
+        if not self._waiting:
+            self._waiting_from = chunk.offset
+        self._text.append(chunk.text)
+        self._units += units
+        self._waiting.append(chunk.text)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._tick, self.flush)
+
+    def flush(self) -> None:
+        """Send what waits, as one frame."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._waiting or self._of is None:
+            return
+        text, self._waiting = "".join(self._waiting), []
+        turn, attempt, _ = self._of
+        data = {
+            "kind": "narration",
+            "turn": turn,
+            "attempt": attempt,
+            "offset": self._waiting_from,
+            "text": text,
+        }
+        self._subscribers.stream(message("story_update", data, session_id=self._session_id))
+
+    def provisional(self) -> dict[str, object] | None:
+        """The text so far, for somebody who joins now."""
+        if self._of is None:
+            return None
+        self.flush()
+        return {"turn": self._of[0], "attempt": self._of[1], "text": "".join(self._text)}
+
+    def clear(self) -> None:
+        """The turn was committed or given up."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._of, self._text, self._units, self._waiting = None, [], 0, []

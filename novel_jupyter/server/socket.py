@@ -1,0 +1,275 @@
+"""The WebSocket at `novel/api/ws`: frames in, routed to sessions.
+
+Law: nothing of a session is touched before the sender is authenticated and authorized; `open` is the first moment at
+which it is. Every frame is bounded before it is parsed and answered whatever is wrong with it; only abuse closes a
+socket. Frames of one socket are handled in order (SPEC R88-R95).
+Parts: `NovelSocket`, its routing table.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.websocket import WebSocketMixin
+from pydantic import JsonValue
+from tornado.websocket import WebSocketHandler, WebSocketProtocol13
+
+from .. import __version__
+from ..core.errors import UNDECIDED, Refused
+from ..core.limits import check_depth
+from ..core.messages import (
+    Chunk,
+    ClientMessage,
+    JoinSession,
+    LeaveSession,
+    Ping,
+    Progress,
+    StateSync,
+    Token,
+    UserCursor,
+    parse,
+)
+from ..core.policy import require
+from ..core.room import Reply, client_key, is_command
+from ..core.room import Command as RoomCommand
+from . import metrics
+from .connection import Connection
+from .frames import Wire, message, unframe
+from .identity import IdentityMixin
+from .live import Asked
+from .session import Session
+
+PROTOCOL = "novel.v1.json"
+MAX_STRIKES = 200
+"""Refused frames in a row, without a good one between, after which a socket is closed as abuse."""
+
+
+class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandler):
+    """One client. Messages and answers are those of `core.messages` and `core.outgoing`."""
+
+    connection: Connection | None = None
+
+    @property
+    def ping_interval(self) -> int:
+        """Off: the hub's one timer pings all sockets."""
+        return 0
+
+    def get_compression_options(self) -> None:
+        """Deflate stays off: it costs 146 KB a connection and the sharing of frames."""
+        return None
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return PROTOCOL if PROTOCOL in subprotocols else None
+
+    @allow_unauthenticated
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """The handshake. HTTP 403 for a stranger, a foreign Origin, or a kernel's token that is not good."""
+        self.who, self.expires = await self.principal("execute")
+        await super().get(*args, **kwargs)
+
+    def get_websocket_protocol(self) -> Any:
+        protocol = super().get_websocket_protocol()
+        if isinstance(protocol, WebSocketProtocol13):
+            # Past this Tornado itself ends the socket (1009), before the memory is spent.
+            protocol.params.max_message_size = 16 * self.hub.config.bounds.frame_bytes
+        return protocol
+
+    def open(self, *args: Any, **kwargs: Any) -> None:
+        if self.selected_subprotocol != PROTOCOL:
+            self.close(4510, "protocol version")
+            return
+        if self.hub.draining:
+            self.close(4001, "draining")
+            return
+        self.set_nodelay(True)
+        connection = Connection(
+            secrets.token_hex(8),
+            self.who,
+            self.expires,
+            Wire(self),
+            self._end,
+            self.hub.config,
+            self.hub.flusher,
+        )
+        connection.ping = self._ping
+        try:
+            self.hub.add(connection)
+        except Refused as refused:
+            self.write_message(_text(message("system_message", refused.data())))
+            self.close(4006, "rate")
+            return
+        self.connection = connection
+        user = {"user_id": self.who.user_id, "name": self.who.name, "kind": self.who.kind}
+        data = {
+            "kind": "welcome",
+            "connection_id": connection.id,
+            "user": user,
+            "protocol": PROTOCOL,
+            "version": __version__,
+            "heartbeat": self.hub.config.ping_interval,
+            "limits": self.hub.config.bounds.as_json(),
+        }
+        connection.control(message("system_message", data, timestamp=self.hub.now()))
+
+    def _end(self, code: int, reason: str) -> None:
+        self.close(code, reason)
+
+    def _ping(self) -> None:
+        if self.ws_connection is not None and not self.ws_connection.is_closing():
+            self.ping(b"")
+
+    def on_pong(self, data: bytes) -> None:
+        if self.connection:
+            self.connection.last_heard = time.monotonic()
+
+    def on_close(self) -> None:
+        if self.connection:
+            self.hub.remove(self.connection)
+
+    async def on_message(self, text: str | bytes) -> None:
+        """One frame. Tornado reads the next one when this is done, so a loading session holds back its own client only."""
+        connection = self.connection
+        if connection is None or connection.closed:
+            return
+        connection.last_heard = time.monotonic()
+        try:
+            await self._handle(connection, text)
+            connection.strikes = 0
+        except Refused as refused:
+            self._refuse(connection, refused)
+        except Exception as error:
+            reference = self.hub.log.failure("frame", error, connection=connection.id)
+            connection.error(dict(Refused("internal", reference=reference).data()))
+
+    def _refuse(self, connection: Connection, refused: Refused) -> None:
+        metrics.REFUSALS.labels(refused.code).inc()
+        data = refused.data()
+        id, session_id = data.pop("id", None), data.pop("session_id", None)
+        connection.error(
+            dict(data),
+            id=id if isinstance(id, str) else None,
+            session_id=session_id if isinstance(session_id, str) else None,
+        )
+        connection.strikes += 1
+        if connection.strikes >= MAX_STRIKES:
+            connection.flush()
+            connection.close(4006)
+
+    async def _handle(self, connection: Connection, text: str | bytes) -> None:
+        bounds = self.hub.config.bounds
+        size = len(text)
+        if size > 4 * bounds.frame_bytes:
+            connection.close(4509)
+            return
+        if size > bounds.frame_bytes:
+            raise Refused(
+                "too_large", f"a frame has at most {bounds.frame_bytes} bytes", limit=bounds.frame_bytes
+            )
+        wait = connection.bucket.take(time.monotonic())
+        if not isinstance(text, str):
+            raise Refused("bad_json", "frames are text")
+        if not check_depth(text, bounds.json_depth):
+            raise Refused("too_deep", f"JSON nests at most {bounds.json_depth} deep", limit=bounds.json_depth)
+        incoming = parse(text)
+        try:
+            if wait > 0:
+                raise Refused("rate", retry_after=round(wait, 3))
+            await self._route(connection, incoming)
+        except Refused as refused:
+            if incoming.id is not None:
+                refused.extra.setdefault("id", incoming.id)
+            if incoming.session_id is not None:
+                refused.extra.setdefault("session_id", incoming.session_id)
+            raise
+
+    async def _route(self, connection: Connection, incoming: ClientMessage) -> None:
+        data = incoming.data
+        if isinstance(data, Ping):
+            connection.control(
+                message("system_message", {"kind": "pong"}, id=incoming.id, timestamp=self.hub.now())
+            )
+            return
+        if isinstance(data, Token):
+            self._renew(connection, data.token)
+            connection.control(
+                message("system_message", {"kind": "ack", "outcome": "applied"}, id=incoming.id)
+            )
+            return
+        if incoming.session_id is None:
+            raise Refused("invalid", "session_id: this message is about a session", field="session_id")
+        if isinstance(incoming, JoinSession):
+            await self._join(connection, incoming)
+            return
+        if incoming.session_id not in connection.sessions:
+            raise Refused("not_joined")
+        session = await self.hub.session(incoming.session_id)
+        if isinstance(incoming, LeaveSession):
+            session.leave(connection)
+            connection.control(
+                message(
+                    "system_message",
+                    {"kind": "ack", "outcome": "applied"},
+                    id=incoming.id,
+                    session_id=session.id,
+                )
+            )
+        elif isinstance(incoming, StateSync):
+            await session.sync(connection, incoming)
+        elif isinstance(incoming, UserCursor):
+            require(session.live.room.state, connection.principal, "user_cursor")
+            session.cursor(connection, incoming.data)
+        elif isinstance(data, Chunk | Progress):
+            session.relay(connection, data)
+        else:
+            assert is_command(incoming)
+            self._command(connection, session, incoming)
+
+    async def _join(self, connection: Connection, incoming: JoinSession) -> None:
+        assert incoming.session_id is not None
+        if len(connection.sessions) >= self.hub.config.bounds.sessions_per_connection:
+            raise Refused("too_many", "leave another session first")
+        session = await self.hub.session(incoming.session_id)
+        await session.join(connection, incoming)
+
+    def _command(self, connection: Connection, session: Session, incoming: ClientMessage) -> None:
+        client_key(RoomCommand(connection.principal, incoming))
+        wait = session.take_turn(connection.principal.user_id, time.monotonic())
+        if wait > 0:
+            raise Refused("rate", retry_after=round(wait, 3))
+        limit = self.hub.config.bounds.in_flight
+        if connection.in_flight >= limit:
+            raise Refused(
+                "in_flight", f"at most {limit} commands may wait for their answer", retry_after=0.05
+            )
+        connection.in_flight += 1
+        session.command(
+            connection, Asked(connection.principal, incoming, _answer_to(connection, session, incoming))
+        )
+
+    def _renew(self, connection: Connection, token: str) -> None:
+        grant = self.hub.tokens.verify(token)
+        if grant is None or grant[0] != connection.principal:
+            raise Refused("forbidden", "this token is not good for this connection")
+        connection.expires = grant[1]
+
+
+def _answer_to(connection: Connection, session: Session, incoming: ClientMessage) -> Callable[[Reply], None]:
+    def done(reply: Reply) -> None:
+        connection.in_flight -= 1
+        data: dict[str, JsonValue] = dict(reply.data)
+        if data.get("code") in UNDECIDED:
+            data.setdefault("retry_after", 0.5)
+        connection.control(
+            message("system_message", data, session_id=session.id, sequence_id=reply.sequence_id, id=reply.id)
+        )
+
+    return done
+
+
+def _text(framed: bytes) -> str:
+    return next(unframe(framed)).decode()

@@ -1,0 +1,79 @@
+"""The stories that this server offers, and what it lets pass as an action.
+
+Law: the server reads stories as data; it never runs the engine. A story that cannot be read is refused with file, line
+and what was expected.
+Parts: `Stories`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from ..core.errors import Refused
+from ..core.opening import Opening
+from ..story.actions import parse_action
+from ..story.loader import StoryError, bundled, load_bundled, load_story
+from ..story.schema import Story
+from ..story.world import initial_state, strategies
+
+ACTION_BYTES = 8192
+
+
+class Stories:
+    """Bundled stories and those in `folders` (`<name>.yaml`)."""
+
+    def __init__(self, folders: list[Path]) -> None:
+        self._folders = folders
+
+    def names(self) -> list[str]:
+        found = set(bundled())
+        for folder in self._folders:
+            if folder.is_dir():
+                found.update(path.stem for path in folder.glob("*.yaml"))
+        return sorted(found)
+
+    def listing(self) -> list[dict[str, JsonValue]]:
+        """What a person needs to choose; stories that cannot be read say why."""
+        entries: list[dict[str, JsonValue]] = []
+        for name in self.names():
+            try:
+                story = self._read(name)
+            except StoryError as error:
+                entries.append({"name": name, "error": str(error)})
+                continue
+            people: list[JsonValue] = [
+                {"id": id, "name": c.name, "playable": c.playable} for id, c in story.characters.items()
+            ]
+            entries.append(
+                {"name": name, "title": story.title, "premise": story.premise, "characters": people}
+            )
+        return entries
+
+    def _read(self, name: str) -> Story:
+        for folder in self._folders:
+            path = folder / f"{name}.yaml"
+            # The name came from a client: only a file of the folder itself will do.
+            if path.parent == folder and path.name == Path(path.name).name and path.is_file():
+                return load_story(path.read_bytes(), path.name)
+        return load_bundled(name)
+
+    def opening(self, name: str | None, text: str | None) -> Opening:
+        """What a session of the story begins with. Raises StoryError."""
+        story = self._read(name or "") if text is None else load_story(text, "story.yaml")
+        people = {id: (character.name, character.playable) for id, character in story.characters.items()}
+        partitions = initial_state(story)
+        return Opening(story.id, story.title, partitions, people, dict(strategies(story)))
+
+    def check_action(self, action: Mapping[str, JsonValue]) -> None:
+        """Raises Refused `bad_action` for what is no action of the engine, naming the field."""
+        try:
+            parse_action(dict(action))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])[:100]
+            raise Refused(
+                "bad_action", f"action{'.' + where if where else ''}: {first['msg'][:200]}"
+            ) from None

@@ -1,0 +1,97 @@
+"""Who listens to a room, and in which view.
+
+Law: a broadcast is encoded once for each view and the same bytes go to everyone who has it. A view is looked up again
+after every event that can change it, before the next event is shown.
+Parts: `Subscriber`, `Subscribers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..core.events import Event
+from ..core.model import State
+from ..core.views import View, view_of, wire_bytes
+from .connection import Connection
+from .frames import frame
+
+CHANGES_VIEWS = frozenset({"claimed", "released", "role", "view", "host"})
+
+
+@dataclass(slots=True)
+class Subscriber:
+    connection: Connection
+    client_id: str
+    view: View
+
+
+class Subscribers:
+    """The connections that joined one room."""
+
+    def __init__(self, session_id: str) -> None:
+        self._session_id = session_id
+        self._by_connection: dict[str, Subscriber] = {}
+        self._by_view: dict[View, dict[str, Subscriber]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_connection)
+
+    def __iter__(self) -> Iterator[Subscriber]:
+        return iter(list(self._by_connection.values()))
+
+    def get(self, connection_id: str) -> Subscriber | None:
+        return self._by_connection.get(connection_id)
+
+    def add(self, connection: Connection, client_id: str, view: View) -> Subscriber:
+        self.remove(connection.id)
+        subscriber = Subscriber(connection, client_id, view)
+        self._by_connection[connection.id] = subscriber
+        self._by_view.setdefault(view, {})[connection.id] = subscriber
+        return subscriber
+
+    def remove(self, connection_id: str) -> Subscriber | None:
+        subscriber = self._by_connection.pop(connection_id, None)
+        if subscriber is not None:
+            readers = self._by_view[subscriber.view]
+            del readers[connection_id]
+            if not readers:
+                del self._by_view[subscriber.view]
+        return subscriber
+
+    def of_user(self, user_id: str) -> list[Subscriber]:
+        return [s for s in self._by_connection.values() if s.connection.principal.user_id == user_id]
+
+    def broadcast(self, events: Iterable[Event]) -> None:
+        """Committed events, in order, to everyone, each as seen in the reader's view."""
+        events = list(events)
+        for view, readers in self._by_view.items():
+            data = b"".join([frame(wire_bytes(self._session_id, event, view)) for event in events])
+            for subscriber in readers.values():
+                subscriber.connection.durable(data)
+
+    def views(self) -> list[tuple[View, list[Subscriber]]]:
+        return [(view, list(readers.values())) for view, readers in self._by_view.items()]
+
+    def ephemeral(self, key: str, data: bytes, besides: str | None = None) -> None:
+        """A frame whose last value wins, to everyone but the connection `besides`."""
+        for subscriber in self._by_connection.values():
+            if subscriber.connection.id != besides:
+                subscriber.connection.ephemeral(f"{self._session_id}/{key}", data)
+
+    def stream(self, data: bytes) -> None:
+        """A frame that is not in the log but must not be lost while the reader keeps up."""
+        for subscriber in self._by_connection.values():
+            subscriber.connection.durable(data)
+
+    def changed_views(self, state: State, events: Iterable[Event]) -> list[Subscriber]:
+        """Move the readers whose view `events` changed, and return them: each needs a `full_sync`."""
+        if not any(event.data["kind"] in CHANGES_VIEWS for event in events):
+            return []
+        moved: list[Subscriber] = []
+        for subscriber in self:
+            principal = subscriber.connection.principal
+            view = view_of(state, principal.user_id, principal.is_kernel)
+            if view != subscriber.view:
+                moved.append(self.add(subscriber.connection, subscriber.client_id, view))
+        return moved

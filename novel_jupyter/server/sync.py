@@ -1,0 +1,115 @@
+"""The answer to a client that says where it stands (SPEC R84-R87).
+
+Law: never silently partial. A delta is every missed event in the client's present view, or it is a `full_sync`; a
+client whose epoch, number or hash is another history gets the server's state as a `conflict`.
+Parts: `Ring` (recent events), `answer`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from orjson import Fragment
+
+from ..core.draft import Results, Room
+from ..core.events import Event
+from ..core.messages import HeadEcho
+from ..core.policy import Principal
+from ..core.views import View, project_state, view_of, view_since, wire_bytes
+
+DELTA_EVENTS = 1000
+
+
+class Ring:
+    """The latest events of a log, bounded in number and bytes."""
+
+    def __init__(self, max_events: int, max_bytes: int) -> None:
+        self._events: deque[Event] = deque()
+        self._bytes = 0
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+
+    def extend(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._events.append(event)
+            self._bytes += len(event.body)
+        while self._events and (len(self._events) > self._max_events or self._bytes > self._max_bytes):
+            self._bytes -= len(self._events.popleft().body)
+
+    def after(self, sequence_id: int) -> list[Event] | None:
+        """The events after `sequence_id`, or None when the ring does not reach back so far."""
+        if not self._events or self._events[0].sequence_id > sequence_id + 1:
+            return None
+        return [event for event in self._events if event.sequence_id > sequence_id]
+
+    def hash_at(self, sequence_id: int) -> str | None:
+        if not self._events:
+            return None
+        at = sequence_id - self._events[0].sequence_id
+        return self._events[at].hash if 0 <= at < len(self._events) else None
+
+
+def answer(
+    room: Room,
+    ring: Ring,
+    principal: Principal,
+    echo: HeadEcho,
+    results: Results | None,
+    present: object,
+    provisional: object,
+) -> dict[str, object]:
+    """The `data` of a state_sync for `principal`, whose replica is at `echo`."""
+    head = room.head
+    view = view_of(room.state, principal.user_id, principal.is_kernel)
+    tail: dict[str, object] = {
+        "epoch": head.epoch,
+        "hash": head.hash,
+        "view": view,
+        "presence": present,
+        "provisional": provisional,
+    }
+    if results is not None:
+        since = echo.since or 1
+        tail["high_water"] = results.high_water
+        tail["results"] = [
+            {"id": f"{r.client_id}:{r.n}", "sequence_id": r.sequence_id, "data": r.reply}
+            for n, r in sorted(results.kept.items())
+            if n >= since
+        ]
+    reason = _conflict(room, ring, echo)
+    if reason:
+        return {"kind": "conflict", "reason": reason, "state": full_state(room, view), **tail}
+    at = echo.sequence_id
+    if (
+        at is None
+        or echo.epoch is None
+        or at < view_since(room.state, principal.user_id, principal.is_kernel)
+    ):
+        return {"kind": "full_sync", "state": full_state(room, view), **tail}
+    if at == head.sequence_id:
+        return {"kind": "up_to_date", **tail}
+    missed = ring.after(at)
+    if missed is None or len(missed) > DELTA_EVENTS:
+        return {"kind": "full_sync", "state": full_state(room, view), **tail}
+    return {
+        "kind": "delta",
+        "events": [Fragment(wire_bytes(room.session_id, event, view)) for event in missed],
+        **tail,
+    }
+
+
+def _conflict(room: Room, ring: Ring, echo: HeadEcho) -> str | None:
+    """Why the client's replica is of another history, or None."""
+    if echo.epoch is not None and echo.epoch != room.head.epoch:
+        return "epoch"
+    if echo.sequence_id is None:
+        return None
+    if echo.sequence_id > room.head.sequence_id:
+        return "ahead"
+    ours = room.head.hash if echo.sequence_id == room.head.sequence_id else ring.hash_at(echo.sequence_id)
+    return "hash" if echo.hash and ours and echo.hash != ours else None
+
+
+def full_state(room: Room, view: View) -> dict[str, object]:
+    return dict(project_state(room.state, view))
