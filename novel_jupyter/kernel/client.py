@@ -1,0 +1,201 @@
+"""The client: one socket, any number of sessions, and the REST calls beside it.
+
+Law: `await` works from a notebook's cell and from a script alike; nothing blocks. A handle survives lost
+connections; when the connection is over for good, everything that waits hears why.
+Parts: `Client`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, cast
+
+from pydantic import JsonValue
+
+from novel_jupyter.core.outgoing import ServerMessage, User, Welcome
+
+from .access import Login, call
+from .connection import Backoff, Connection
+from .errors import ConnectionStopped, Unreachable
+from .handle import SessionHandle
+from .outbound import QUEUE
+
+log = logging.getLogger("novel_jupyter")
+
+CLOSE_SECONDS: Final = 2.0
+
+
+class Client:
+    """`async with Client(login) as client: handle = await client.join(session_id)`.
+
+    `find` gives the login.
+    """
+
+    def __init__(self, login: Login, *, backoff: Backoff | None = None, queue_limit: int = QUEUE) -> None:
+        self.login = login
+        self.client_id = secrets.token_hex(8)
+        self.limits: Mapping[str, JsonValue] = {}
+        self.online = False
+        self.welcome: Welcome | None = None
+        self._queue_limit = queue_limit
+        self._handles: dict[str, SessionHandle] = {}
+        self._connection = Connection(login, self, backoff)
+        self._running: asyncio.Task[None] | None = None
+        self._stopped: ConnectionStopped | None = None
+        self._news = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<novel_jupyter client of {self.login.base_url}, {'online' if self.online else 'offline'}>"
+
+    @property
+    def base_url(self) -> str:
+        """The server's address, ending with a slash."""
+        return self.login.base_url
+
+    @property
+    def user(self) -> User:
+        """Who the server says this client is. Raises RuntimeError before the first connection."""
+        if self.welcome is None:
+            raise RuntimeError("not connected yet")
+        return self.welcome["user"]
+
+    # --- life -------------------------------------
+
+    async def connect(self, timeout: float = 30.0) -> Client:
+        """Connect and stay connected.
+
+        Raises Unreachable after `timeout` seconds, ConnectionStopped if refused.
+        """
+        if self._running is None:
+            self._running = asyncio.create_task(self._connection.run())
+        try:
+            async with asyncio.timeout(timeout):
+                while not self.online:
+                    if self._stopped:
+                        raise self._stopped
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            await self.close()
+            raise Unreachable(self.base_url, self._connection.last_problem) from None
+        return self
+
+    async def close(self) -> None:
+        """End the connection; what still waits for an answer hears ConnectionStopped."""
+        await self._connection.close()
+        if self._running is not None:
+            await asyncio.wait([self._running], timeout=CLOSE_SECONDS)
+            self._running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
+        self.stopped(ConnectionStopped(None, "closed from here"))
+
+    async def __aenter__(self) -> Client:
+        return await self.connect()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- sessions ---------------------------------
+
+    async def join(self, session_id: str, timeout: float = 30.0) -> SessionHandle:
+        """Take part in a session. Raises CommandRefused (`no_session`, `forbidden`, …) or TimeoutError."""
+        if self._stopped:
+            raise self._stopped
+        handle = self._handles.get(session_id)
+        if handle is None or handle.failed:
+            handle = self._handles[session_id] = SessionHandle(self, session_id, self._queue_limit)
+            if self.online:
+                handle.join_again()
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.shield(handle.first_sync)
+        except BaseException:
+            if not handle.first_sync.done() or handle.failed:
+                self._handles.pop(session_id, None)
+                handle.leave()
+            raise
+        return handle
+
+    def leave(self, handle: SessionHandle) -> None:
+        """Leave a session; its handle is of no more use."""
+        self._handles.pop(handle.session_id, None)
+        handle.leave()
+
+    # --- REST -------------------------------------
+
+    async def stories(self) -> list[dict[str, JsonValue]]:
+        """The stories that the server brings along."""
+        return _list(await call(self.login, "GET", "novel/api/stories"), "stories")
+
+    async def sessions(self) -> list[dict[str, JsonValue]]:
+        """The latest sessions that this user belongs to (a kernel: all), latest activity first."""
+        return _list(await call(self.login, "GET", "novel/api/sessions"), "sessions")
+
+    async def create_session(
+        self,
+        story: str | None = None,
+        *,
+        text: str | None = None,
+        settings: Mapping[str, JsonValue] | None = None,
+        seed: str | None = None,
+    ) -> dict[str, JsonValue]:
+        """Begin a bundled `story`, or the story file whose `text` this is: `{"session_id", "title", …}`.
+
+        Raises CommandRefused; for a story file with mistakes its message names line and field.
+        """
+        body: dict[str, JsonValue] = {"settings": dict(settings or {})}
+        body |= {k: v for k, v in (("story", story), ("text", text), ("seed", seed)) if v is not None}
+        return cast("dict[str, JsonValue]", await call(self.login, "POST", "novel/api/sessions", body))
+
+    async def get(self, path: str) -> JsonValue:
+        """Any resource below `novel/api/`, as JSON."""
+        return await call(self.login, "GET", f"novel/api/{path}")
+
+    # --- what the connection tells ----------------
+
+    def send_text(self, text: bytes) -> bool:
+        return self._connection.send_text(text)
+
+    def opened(self, welcome: Welcome) -> None:
+        self.welcome, self.limits, self.online = welcome, welcome["limits"], True
+        self._news.set()
+        for handle in list(self._handles.values()):
+            handle.join_again()
+
+    def received(self, frame: ServerMessage) -> None:
+        session_id = frame.get("session_id")
+        handle = self._handles.get(session_id) if session_id else None
+        if handle is None or handle.failed:
+            return
+        try:
+            handle.received(frame)
+        except Exception:
+            log.exception("a frame could not be taken; the session is read anew")
+            handle.replica.broken = True
+            handle.resync()
+
+    def lost(self) -> None:
+        self.online = False
+        for handle in list(self._handles.values()):
+            handle.lost()
+
+    def stopped(self, why: ConnectionStopped) -> None:
+        if self._stopped:
+            return
+        self._stopped, self.online = why, False
+        self._news.set()
+        for handle in list(self._handles.values()):
+            handle.fail(why)
+        self._handles.clear()
+
+
+def _list(answer: JsonValue, key: str) -> list[dict[str, JsonValue]]:
+    return cast(Any, answer)[key] if isinstance(answer, dict) else cast(Any, answer)
