@@ -174,12 +174,11 @@ class Resolved(_Patched):
 
 
 class Record(_Patched):
-    """What the host needs to finish a turn, and what it asked and got from models: in no broadcast view."""
+    """What a host needs to finish a turn, and what it asked and got from models: in no broadcast view."""
 
     kind: Literal["record"]
     turn: int
     attempt: int
-    records: list[JsonValue]
 
 
 class Told(_Patched):

@@ -198,7 +198,7 @@ def retell(ctx: Context, data: Retell) -> None:
     entry, past = _node(ctx, node), ctx.facts.past
     if entry is None or past is None or past.state is None:
         raise Refused("unknown_turn", "there is no turn to tell again")
-    outcomes = rules_of(past.state)["sealed"].get("outcomes", [])
+    sealed = rules_of(past.state)["sealed"]
     ctx.emit(
         {
             "kind": "retelling",
@@ -217,8 +217,7 @@ def retell(ctx: Context, data: Retell) -> None:
             "kind": "record",
             "turn": entry["number"],
             "attempt": entry["attempt"],
-            "records": [],
-            "patch": [put("/sealed/outcomes", outcomes)],
+            "patch": [put(f"/sealed/{key}", sealed.get(key, [])) for key in ("outcomes", "records")],
         },
         SEALED,
     )

@@ -108,6 +108,7 @@ def host_task(state: State, seed: str) -> dict[str, JsonValue] | None:
             "retelling": turn["retelling"],
             "ended": ended,
             "outcomes": rules["sealed"].get("outcomes", []),
+            "records": rules["sealed"].get("records", []),
         }
     locked = turn["locked"]
     if locked is None:

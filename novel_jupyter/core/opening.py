@@ -66,7 +66,7 @@ def open_session(
             public[name] = part
         else:
             private.setdefault(repr(audience), (audience, {}))[1][name] = part
-    sealed: dict[str, JsonValue] = {"seed": seed, "outcomes": [], "unfinished": False}
+    sealed: dict[str, JsonValue] = {"seed": seed, "outcomes": [], "records": [], "unfinished": False}
     private["sealed"] = ("sealed", {"sealed": sealed})
     session = public["session"]
     assert isinstance(session, dict)

@@ -50,7 +50,7 @@ def resolve(ctx: Context, data: TurnResult) -> None:
     if locked is None or data.base > ctx.draft.head.sequence_id:
         raise Refused("stale_turn")
     for outcome in data.outcomes:
-        if outcome["character"] not in ctx.rules["seats"]:
+        if outcome["character"] != DIRECTOR and outcome["character"] not in ctx.rules["seats"]:
             raise Refused(
                 "unknown_character", f"an outcome is for {outcome['character'][:40]!r}, whom nobody knows"
             )
@@ -180,24 +180,29 @@ def _number(key: str) -> tuple[int, ...]:
 
 def _seal(ctx: Context, data: TurnResult) -> None:
     """What a successor needs to tell the turn, and what was asked of models: in the log, in no broadcast view."""
-    earlier = ctx.rules["sealed"].get("outcomes") if ctx.rules["sealed"].get("unfinished") else []
-    outcomes: list[JsonValue] = [
-        *(earlier if isinstance(earlier, list) else []),
-        *map(json_of, data.outcomes),
-    ]
+    sealed = ctx.rules["sealed"]
+    outcomes = [json_of(outcome) for outcome in data.outcomes]
+    records = list(data.records)
+    if sealed.get("unfinished"):
+        outcomes = [*_listed(sealed.get("outcomes")), *outcomes]
+        records = [*_listed(sealed.get("records")), *records]
     ctx.emit(
         {
             "kind": "record",
             "turn": data.turn,
             "attempt": data.attempt,
-            "records": data.records,
             "patch": [
                 put("/sealed/outcomes", outcomes[-OUTCOMES_KEPT:]),
+                put("/sealed/records", records[-OUTCOMES_KEPT:]),
                 put("/sealed/unfinished", not data.turn_complete),
             ],
         },
         SEALED,
     )
+
+
+def _listed(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
 
 
 def _story_only(change: Change) -> None:

@@ -199,7 +199,7 @@ def lock(ctx: Context, why: Why, characters: list[str]) -> None:
     turn, settings = ctx.rules["turn"], ctx.rules["session"]["settings"]
     chosen = {character: turn["proposals"][character] for character in characters}
     immediate = settings["turn_policy"] == "immediate" and why == "immediate"
-    agents = [] if immediate else agents_besides(ctx, characters)
+    agents = agents_besides(ctx, list(turn["proposals"]))
     left = {c: json_of(p) for c, p in turn["proposals"].items() if immediate and c not in chosen}
     lock_these(ctx, why, chosen, agents, [put("/turn/proposals", left), put("/turn/votes", {})])
 
