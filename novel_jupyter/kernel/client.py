@@ -64,7 +64,7 @@ class Client:
             raise RuntimeError("not connected yet")
         return self.welcome["user"]
 
-    # --- life -------------------------------------
+    # --- life -------------------
 
     async def connect(self, timeout: float = 30.0) -> Client:
         """Connect and stay connected.
@@ -103,7 +103,7 @@ class Client:
     ) -> None:
         await self.close()
 
-    # --- sessions ---------------------------------
+    # --- sessions ---------------
 
     async def join(self, session_id: str, timeout: float = 30.0) -> SessionHandle:
         """Take part in a session. Raises CommandRefused (`no_session`, `forbidden`, …) or TimeoutError."""
@@ -129,7 +129,7 @@ class Client:
         self._handles.pop(handle.session_id, None)
         handle.leave()
 
-    # --- REST -------------------------------------
+    # --- REST -------------------
 
     async def stories(self) -> list[dict[str, JsonValue]]:
         """The stories that the server brings along."""
@@ -159,7 +159,7 @@ class Client:
         """Any resource below `novel/api/`, as JSON."""
         return await call(self.login, "GET", f"novel/api/{path}")
 
-    # --- what the connection tells ----------------
+    # --- what the connection tells -------
 
     def send_text(self, text: bytes) -> bool:
         return self._connection.send_text(text)

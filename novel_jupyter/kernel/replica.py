@@ -80,7 +80,7 @@ class Replica:
         """sha256 (hex) of the state, equal to the server's for the same view and head."""
         return state_hash(self.state)
 
-    # --- truth ------------------------------------
+    # --- truth ------------------
 
     def event(self, event: WireEvent) -> Took:
         """Apply one event of the log, or the placeholder of one."""
@@ -141,7 +141,7 @@ class Replica:
             events += took.events
         return Took("applied" if self.sequence_id == sequence_id else "gap", tuple(events))
 
-    # --- presence and prose -----------------------
+    # --- presence and prose -----
 
     def people(self, users: list[Present]) -> None:
         """The whole list of who is here."""
