@@ -14,7 +14,7 @@ without spaces between words go by character.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -61,13 +61,10 @@ def merge_text(base: str, ours: str, theirs: str) -> TextMerge:
     if base == ours:
         return TextMerge(theirs, ())
     tokens = tokenize(base)
-    left, right = changes(tokens, tokenize(ours)), changes(tokens, tokenize(theirs))
     pieces: list[str] = []
     conflicts: list[Hunk] = []
-    at = 0
-    while left or right:
-        mine, other = _next_cluster(left, right)
-        del left[: len(mine)], right[: len(other)]
+    at = units = measured = 0
+    for mine, other in _clusters(changes(tokens, tokenize(ours)), changes(tokens, tokenize(theirs))):
         start = min(change.start for change in (*mine, *other))
         end = max(change.end for change in (*mine, *other))
         pieces.append("".join(tokens[at:start]))
@@ -81,7 +78,9 @@ def merge_text(base: str, ours: str, theirs: str) -> TextMerge:
         elif start == end:
             pieces.append(kept + offered)
         else:
-            conflicts.append(Hunk(_utf16_length(pieces), before, kept, offered))
+            units += _utf16_length(pieces[measured:])
+            measured = len(pieces)
+            conflicts.append(Hunk(units, before, kept, offered))
             pieces.append(kept)
     pieces.append("".join(tokens[at:]))
     return TextMerge("".join(pieces), tuple(conflicts))
@@ -92,23 +91,20 @@ def tokenize(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
-def _next_cluster(left: Sequence[Change], right: Sequence[Change]) -> tuple[list[Change], list[Change]]:
-    """The first change of either side with all that overlap it, directly or through one another."""
-    if not right or (left and _key(left[0]) <= _key(right[0])):
-        mine, other = [left[0]], []
-    else:
-        mine, other = [], [right[0]]
-    while True:
-        more_mine = [c for c in left[len(mine) :] if any(_overlap(c, o) for o in other)]
-        mine += more_mine
-        more_other = [c for c in right[len(other) :] if any(_overlap(c, o) for o in mine)]
-        other += more_other
-        if not more_mine and not more_other:
-            return mine, other
-
-
-def _key(change: Change) -> tuple[int, int]:
-    return change.start, change.end
+def _clusters(left: Iterable[Change], right: Iterable[Change]) -> Iterator[tuple[list[Change], list[Change]]]:
+    """Both sides' changes in order, those together that overlap, directly or through one another."""
+    ordered = sorted([(c.start, c.end, 0, c) for c in left] + [(c.start, c.end, 1, c) for c in right])
+    sides: tuple[list[Change], list[Change]] = [], []
+    for _, _, side, change in ordered:
+        # A side's own changes are apart, so whatever overlaps the cluster overlaps the other side's last one.
+        opposite = sides[1 - side]
+        if not (opposite and _overlap(change, opposite[-1])):
+            if sides[0] or sides[1]:
+                yield sides
+            sides = [], []
+        sides[side].append(change)
+    if sides[0] or sides[1]:
+        yield sides
 
 
 def _overlap(a: Change, b: Change) -> bool:
