@@ -7,6 +7,7 @@ fails (S12), the two threads.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -15,23 +16,16 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from server import store_contract
-from server.store_contract import (
-    EMPTY,
-    Opener,
-    StoreContract,
-    extend,
-    make_append,
-    make_entries,
-    make_info,
-    make_results,
-)
+from server import store_process
+from server.store_contract import StoreContract
+from server.store_records import EMPTY, Opener, extend, make_append, make_entries, make_info, make_results
 
 from novel_jupyter.core.model import Head
 from novel_jupyter.server.ports import Append, Behind, StoreClosed, StoreUnavailable
@@ -66,11 +60,12 @@ class TestContract(StoreContract):
 def start_process(path: Path, client: str, count: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
-            *(sys.executable, store_contract.__file__),
+            *(sys.executable, store_process.__file__),
             *("novel_jupyter.server.store_sqlite:SqliteStore.open", str(path), client, str(count)),
         ],
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )
 
 
@@ -348,6 +343,25 @@ async def test_a_loop_without_a_pause_does_not_starve_the_threads(store: SqliteS
     assert time.perf_counter() - start < 5
     stop.set()
     await burning
+
+
+@pytest.mark.asyncio
+async def test_s17_nothing_is_kept_per_session(store: SqliteStore) -> None:
+    async def play(name: str) -> None:
+        await store.create(make_info(name), EMPTY)
+        head = await extend(store, EMPTY, 3, 1, 2, session_id=name)
+        await store.put_snapshot(name, head, b"x" * 1000)
+        await store.read(name, 0, 10)
+
+    for i in range(50):
+        await play(f"warm-{i}")
+    tracemalloc.start()
+    for i in range(200):
+        await play(f"s17-{i}")
+    gc.collect()
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 200 * 200, "bytes; the bodies of one session alone are more"
 
 
 @pytest.mark.asyncio
