@@ -104,6 +104,7 @@ export type ServerMessage =
 export type StoryCommand = Edit | Say | Settle | RestoreEdit | Chunk;
 export type SystemCommand =
   Ping | Token | Progress | ClaimSession | SetRole | GrantView | AdmitHost | ChangeSettings | SetStatus;
+export type TurnRequest = ResolveTask | NarrateTask;
 export type WireEvent = LoggedEvent | HiddenEvent;
 
 /**

@@ -18,7 +18,7 @@ from .errors import CLOSE, CODES, UNDECIDED
 from .events import KINDS, EventData
 from .messages import ActionCommand, ClientMessage, StoryCommand, SystemCommand
 from .model import ROLES, RuleState
-from .outgoing import SUBPROTOCOL, ErrorCode, ServerMessage, WireEvent
+from .outgoing import SUBPROTOCOL, ErrorCode, ServerMessage, TurnRequest, WireEvent
 from .policy import MAY, Standing
 
 Json: TypeAlias = dict[str, Any]
@@ -33,6 +33,7 @@ _ROOTS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "SystemCommand": TypeAdapter(SystemCommand),
     "WireEvent": TypeAdapter(WireEvent),
     "EventData": TypeAdapter(EventData),
+    "TurnRequest": TypeAdapter(TurnRequest),
     "ErrorCode": TypeAdapter(ErrorCode),
     "RuleState": TypeAdapter(RuleState),
     "JsonValue": TypeAdapter(JsonValue),
