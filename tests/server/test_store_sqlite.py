@@ -1,16 +1,13 @@
 """The SQLite store: the contract of the port, and what is true of this medium alone.
 
-Parts: the contract, several processes and killed ones (S6, S7), the file and its versions, a medium that
-fails (S12), the two threads.
+Parts: the contract, the file and its versions, a medium that fails (S12), the two threads. Processes and
+crashes are in `test_store_sqlite_crash`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import random
-import signal
 import sqlite3
 import stat
 import subprocess
@@ -23,9 +20,16 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from server import store_process
 from server.store_contract import StoreContract
-from server.store_records import EMPTY, Opener, extend, make_append, make_entries, make_info, make_results
+from server.store_records import (
+    EMPTY,
+    Opener,
+    extend,
+    make_append,
+    make_entries,
+    make_info,
+    make_results,
+)
 
 from novel_jupyter.core.model import Head
 from novel_jupyter.server.ports import Append, Behind, StoreClosed, StoreUnavailable
@@ -52,89 +56,6 @@ class TestContract(StoreContract):
     @pytest.fixture
     def opener(self, path: Path) -> Opener:
         return lambda: SqliteStore.open(path)
-
-
-# --- processes
-
-
-def start_process(path: Path, client: str, count: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [
-            *(sys.executable, store_process.__file__),
-            *("novel_jupyter.server.store_sqlite:SqliteStore.open", str(path), client, str(count)),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-    )
-
-
-async def check_log(path: Path, acknowledged: dict[str, dict[int, int]]) -> None:
-    """Gapless, chained, every command whole and once, and everything that was acknowledged at its place."""
-    store = await SqliteStore.open(path)
-    head, position, ends = EMPTY, 0, dict[str, int]()
-    while page := await store.read("s1", position, 1000):
-        for entry in page:
-            position += 1
-            assert entry.sequence_id == position
-            (due,) = make_entries(head, 1, entry.body)
-            assert entry == due
-            head = Head(EMPTY.epoch, position, entry.hash)
-            ends[entry.body.decode()] = position
-    assert await store.head("s1") == head
-    total = 0
-    for client, answers in acknowledged.items():
-        done = [result.n for result in await store.results("s1", "ann", client)]
-        assert done == list(range(1, len(done) + 1))
-        assert set(answers) <= set(done)
-        for n, sequence_id in answers.items():
-            assert ends[f"{client}:{n}"] == sequence_id
-        total += sum(n % 3 + 1 for n in done)
-    assert total == position, "entries and results went together"
-    await store.close()
-
-
-@pytest.mark.process
-@pytest.mark.asyncio
-async def test_s7_two_processes_append_to_one_session(path: Path, store: SqliteStore) -> None:
-    processes = {client: start_process(path, client, 120) for client in ("a", "b")}
-    acknowledged = dict[str, dict[int, int]]()
-    for client, process in processes.items():
-        output, _ = await asyncio.to_thread(process.communicate, timeout=30)
-        assert process.returncode == 0
-        acknowledged[client] = parse(output)
-        assert len(acknowledged[client]) == 120
-    await check_log(path, acknowledged)
-
-
-@pytest.mark.process
-@pytest.mark.asyncio
-async def test_s6_nothing_acknowledged_is_lost_when_writers_are_killed(
-    path: Path, store: SqliteStore
-) -> None:
-    await store.close()
-    rng = random.Random(7)
-    acknowledged: dict[str, dict[int, int]] = {"a": {}, "b": {}}
-    for _ in range(5):
-        processes = {client: start_process(path, client, 1000) for client in acknowledged}
-        for process in processes.values():
-            assert process.stdout is not None
-            await asyncio.to_thread(process.stdout.read, 4)  # it is writing
-        for client, process in processes.items():
-            await asyncio.sleep(rng.uniform(0, 0.06))
-            process.send_signal(signal.SIGKILL)
-            assert process.stdout is not None
-            output, _ = await asyncio.to_thread(process.communicate, timeout=30)
-            acknowledged[client].update(parse(output, first_whole=False))
-        await check_log(path, acknowledged)
-    assert all(acknowledged.values())
-
-
-def parse(output: str, *, first_whole: bool = True) -> dict[int, int]:
-    """Answers that were said. The first and the last line may be cut."""
-    lines = output.splitlines(keepends=True)
-    whole = [line for line in (lines if first_whole else lines[2:]) if line.endswith("\n")]
-    return {int(n): int(sequence_id) for n, sequence_id in (line.split() for line in whole)}
 
 
 # --- the file
@@ -377,12 +298,10 @@ def test_no_thread_keeps_a_process_alive(tmp_path: Path) -> None:
         "import asyncio, sys; from novel_jupyter.server.store_sqlite import SqliteStore\n"
         "asyncio.run(SqliteStore.open(sys.argv[1]))"
     )
-    env = {**os.environ, "PYTHONWARNINGS": "error"}
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "s.sqlite")],
         timeout=20,
         capture_output=True,
-        env=env,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
