@@ -35,6 +35,15 @@ class PersonSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class UseSeen:
+    """How an item can be used, as anybody sees: where, with what, whether one would learn something."""
+
+    at: str | None
+    needs: str | None
+    informs: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PersonaView:
     """All that one character knows when deciding: what they are, what they witnessed, what they can try."""
 
@@ -60,8 +69,10 @@ class PersonaView:
     holding: tuple[str, ...]
     map: Mapping[str, Mapping[str, str | None]]
     """Location → exits → the item that a locked one takes (None: open). People know the house."""
-    uses: Mapping[str, Mapping[str, tuple[str | None, str | None]]]
-    """Item that they have seen → how it is used → (where, with which other item)."""
+    uses: Mapping[str, Mapping[str, UseSeen]]
+    """Item that they know of → the ways to use it."""
+    fixed: frozenset[str]
+    """Those of them that cannot be carried."""
     names: Mapping[str, str]
     act: Act
     call: str | None

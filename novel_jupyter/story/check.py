@@ -1,4 +1,4 @@
-"""What can be wrong with a story whose shape is right: dangling references, locked-out places, phrases that break.
+"""What can be wrong with a story whose shape is right: dangling references, closed-off places, bad phrases.
 
 Law: looks at a valid `Story` and returns findings, in the order of the file; raises nothing.
 Parts: `find_problems`, and one small check for each kind of part.
@@ -100,16 +100,16 @@ def _characters(story: Story) -> Iterator[Finding]:
         at: Loc = ("characters", id)
         yield from _refs(story, (*at, "start"), "locations", [person.start])
         yield from _refs(story, (*at, "relations"), "characters", person.relations)
-        for index, item in enumerate(person.belongings):
+        for index, thing in enumerate(person.belongings):
             loc = (*at, "belongings", index)
-            yield from _refs(story, loc, "items", [item])
-            if item in owner:
-                yield loc, f"{item!r} already belongs to {owner[item]}; expected one owner"
-            owner[item] = id
-            if item in story.items and (story.items[item].location or story.items[item].hidden):
+            yield from _refs(story, loc, "items", [thing])
+            if thing in owner:
+                yield loc, f"{thing!r} already belongs to {owner[thing]}; expected one owner"
+            owner[thing] = id
+            if thing in story.items and (story.items[thing].location or story.items[thing].hidden):
                 yield (
                     loc,
-                    f"{item!r} also lies somewhere; expected no location and not hidden for a belonging",
+                    f"{thing!r} also lies somewhere; expected no location and not hidden for a belonging",
                 )
         for index, secret in enumerate(person.secrets):
             loc = (*at, "secrets", index)
@@ -119,8 +119,8 @@ def _characters(story: Story) -> Iterator[Finding]:
                 yield loc, f"{person.name} does not know {secret!r}; expected {id} in its known_by"
         for name, goal in person.goals.items():
             yield from _goal(story, (*at, "goals", name), goal)
-    for id, item in story.items.items():
-        if id not in owner and not item.location:
+    for id, lying in story.items.items():
+        if id not in owner and not lying.location:
             yield (
                 ("items", id),
                 "lies nowhere; expected a location, or a character who has it among belongings",
@@ -223,10 +223,10 @@ def _condition(story: Story, loc: Loc, when: Condition) -> Iterator[Finding]:
 def _endings(story: Story) -> Iterator[Finding]:
     for id, ending in story.endings.items():
         yield from _condition(story, ("endings", id, "when"), ending.when)
-        yield from _phrase(("endings", id, "text"), ending.text, {"A"})
+        # Only a deed has a doer for certain.
+        slots: set[str] = {"A"} if isinstance(ending.when, Deed) else set()
+        yield from _phrase(("endings", id, "text"), ending.text, slots)
     clocks = [ending.when.clock for ending in story.endings.values() if isinstance(ending.when, ClockFull)]
     if not any(clock in story.clocks and story.clocks[clock].per_turn for clock in clocks):
-        yield (
-            ("endings",),
-            "a story could go on for ever; expected an ending of kind clock whose clock fills by itself",
-        )
+        text = "a story could go on for ever; expected an ending of kind clock whose clock fills by itself"
+        yield ("endings",), text

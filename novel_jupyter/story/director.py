@@ -1,18 +1,41 @@
 """The director: frames the scene, asks the personas, adjudicates, moves clocks and acts, and ends the story.
 
 Law: the director owns no state. `run_turn` reads a frozen input and returns an outcome; everything that
-changes goes through `reduce`.
-Parts: `DirectorAgent`, made to be subclassed: override `frame`, `persona_for` or `adjudicate`.
+changes goes through `reduce`, and a cancelled turn leaves nothing behind.
+Parts: `DirectorAgent`, made to be subclassed: override `frame`, `order` or `persona_for`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from itertools import combinations
 
 from pydantic import JsonValue
 
-from .brain import Brain
-from .turn import ActionResult, Progress, Session, TurnInput, TurnOutcome
+from .actions import Action, dump_action
+from .adjudicate import rank
+from .brain import Brain, BrainError, Decision, Frame, StageView
+from .laws import Refusal, refusal
+from .look import Look
+from .offline import OfflineBrain
+from .perceive import persona_view
+from .persona import PersonaAgent
+from .table import Table
+from .turn import (
+    DIRECTOR,
+    ActionResult,
+    By,
+    MadeBy,
+    Progress,
+    Proposal,
+    Session,
+    TurnInput,
+    TurnOutcome,
+    Usage,
+)
+
+MAX_FRAMES = 4
 
 
 def _silent(agent: str, text: str) -> None:
@@ -20,23 +43,160 @@ def _silent(agent: str, text: str) -> None:
 
 
 class DirectorAgent:
-    """Runs turns. One object may run many sessions; it keeps nothing between calls."""
+    """Runs turns. One object may run many sessions; it keeps nothing of them between calls.
+
+    `personas` replaces the agents of single characters; the others are made by `persona_for`.
+    """
 
     name = "Director"
 
-    def __init__(self, brain: Brain | None = None) -> None:
-        self.brain = brain
+    def __init__(
+        self, brain: Brain | None = None, personas: Mapping[str, PersonaAgent] | None = None
+    ) -> None:
+        self.brain: Brain = brain or OfflineBrain()
+        self.personas: dict[str, PersonaAgent] = dict(personas or {})
+
+    def persona_for(self, character: str) -> PersonaAgent:
+        """The agent that plays a character."""
+        return self.personas.get(character) or PersonaAgent(character, self.brain)
 
     async def process_user_action(
         self, session: Session, user: str, action: Mapping[str, JsonValue]
     ) -> ActionResult:
-        """Adjudicate one person's action now; the agents' characters answer it.
+        """Adjudicate one person's action now; the agents' characters act in the same turn.
 
-        `action` is a wire object. A refusal is an outcome, not an error. Raises LookupError if the user
-        plays nobody here.
+        `action` is a wire object. A refusal is an outcome, not an error, and leaves the turn open. Raises
+        LookupError if the user plays nobody here.
         """
-        raise NotImplementedError
+        character = session.character_of(user, action)
+        if character is None:
+            raise LookupError(f"{user!r} plays nobody in this story")
+        turn = session.turn_input({character: Proposal(action, user)}, immediate=True)
+        outcome = await self.run_turn(turn)
+        mine = next(event for event in outcome.events if event.character == character)
+        return ActionResult(outcome.changes, mine.outcome, mine.reason, outcome.turn_complete, outcome)
 
     async def run_turn(self, turn: TurnInput, progress: Progress = _silent) -> TurnOutcome:
         """Resolve a whole turn together. Cancel the task to stop it: nothing is left behind."""
-        raise NotImplementedError
+        table = Table(turn)
+        actions: dict[str, Action | Refusal] = {
+            who: table.parse(proposal.action) for who, proposal in sorted(turn.proposals.items())
+        }
+        if turn.immediate and self._all_refused(table, actions):
+            for who, action in actions.items():
+                table.attempt(who, action, turn.proposals[who].action, "player")
+            return table.outcome(MadeBy(self.brain.engine, self.brain.model), {}, complete=False)
+
+        progress(self.name, "is setting the scene")
+        usage: dict[str, Usage] = {}
+        frame, usage[self.name] = await self._choose_frame(table)
+        table.open(frame)
+
+        asked = [who for who in sorted(turn.agents) if who not in actions and table.look.acts(who)]
+        decisions = await asyncio.gather(*(self._ask(table, who, frame, progress) for who in asked))
+        chosen = dict(zip(asked, decisions, strict=True))
+        usage |= {table.look.name(who): decision.usage for who, decision in chosen.items()}
+        actions |= {who: decision.action for who, decision in chosen.items()}
+
+        progress(self.name, "is weighing what happens")
+        for who in self.order(table, actions):
+            by: By = (
+                "player" if who in turn.proposals else "understudy" if who in turn.understudies else "agent"
+            )
+            if table.ended and by != "player":
+                continue
+            action = actions[who]
+            raw = turn.proposals[who].action if by == "player" else {}
+            table.attempt(who, action, raw or _wire(action), by)
+        table.close()
+        made_by = MadeBy(self.brain.engine, self.brain.model, any(d.fallback for d in decisions), usage)
+        return table.outcome(made_by, {who: decision.reasons for who, decision in chosen.items()})
+
+    def frame(self, look: Look) -> list[Frame]:
+        """Scenes that could be played now, most at stake first: whom to bring together, and where."""
+        people = [who for who in sorted(look.people) if look.acts(who)]
+        pairs = [(_stakes(look, one, other), one, other) for one, other in combinations(people, 2)]
+        pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
+        frames = [Frame(_meeting(look, one, other), (one, other), "", stakes) for stakes, one, other in pairs]
+        if not frames:
+            scene = look.stage["scene"]
+            place = (look.place(people[0]) if people else None) or scene["location"]
+            return [Frame(place, tuple(people), "", 0)]
+        return frames[:MAX_FRAMES]
+
+    def order(self, table: Table, actions: Mapping[str, Action | Refusal]) -> list[str]:
+        """Who acts when: guards first, leaving last, in between by initiative (two dice and boldness)."""
+
+        def key(who: str) -> tuple[int, int, str]:
+            action = actions[who]
+            bold = table.look.trait(who, "bold") if who in table.look.people else 0
+            initiative = sum(table.dice.two(who, "initiative")) + bold
+            return (0 if isinstance(action, Refusal) else rank(action.kind)), -initiative, who
+
+        return sorted(actions, key=key)
+
+    async def _choose_frame(self, table: Table) -> tuple[Frame, Usage]:
+        mood = table.dice.pick(table.moods(), DIRECTOR, "mood")
+        frames = tuple(
+            Frame(frame.location, frame.focus, frame.mood or mood, frame.stakes)
+            for frame in self.frame(table.look)
+        )
+        view = StageView(
+            table.turn.turn,
+            table.act(),
+            table.look.stage["director"]["tension"],
+            frames,
+            table.dice.luck(DIRECTOR),
+        )
+        try:
+            frame, usage = await self.brain.frame(view)
+        except BrainError:
+            return frames[0], Usage()
+        return (frame if frame in frames else frames[0]), usage
+
+    async def _ask(self, table: Table, who: str, frame: Frame, progress: Progress) -> Decision:
+        call = frame.location if who in frame.focus else None
+        view = persona_view(table.state, who, table.dice, call)
+        progress(view.name, f"{view.name} is deciding")
+        return await self.persona_for(who).settle(view)
+
+    @staticmethod
+    def _all_refused(table: Table, actions: Mapping[str, Action | Refusal]) -> bool:
+        return bool(actions) and all(
+            isinstance(action, Refusal)
+            or who not in table.look.people
+            or refusal(table.look, who, action) is not None
+            for who, action in actions.items()
+        )
+
+
+def _wire(action: Action | Refusal) -> dict[str, JsonValue]:
+    return {} if isinstance(action, Refusal) else dump_action(action)
+
+
+def _stakes(look: Look, one: str, other: str) -> int:
+    """How much stands between two people: wanting the same thing, revealing and concealing, grudges,
+    mistrust.
+    """
+    stakes = max(0, -look.trust(one, other)) + max(0, -look.trust(other, one))
+    focus = look.stage["scene"]["focus"]
+    for mine in look.seat(one)["goals"].values():
+        for theirs in look.seat(other)["goals"].values():
+            if mine["status"] == theirs["status"] == "open" and mine["target"] == theirs["target"]:
+                stakes += mine["weight"] + theirs["weight"]
+    for me, you in ((one, other), (other, one)):
+        for goal in look.seat(me)["goals"].values():
+            if goal["status"] == "open" and (goal["target"] == you or goal["target"] in look.held_by(you)):
+                stakes += 2 * goal["weight"]
+    # Another pair's turn.
+    return max(0, stakes - 4) if sorted(focus) == [one, other] else stakes
+
+
+def _meeting(look: Look, one: str, other: str) -> str:
+    """Where two people would meet: where they both are, else where more of the others are, else with the
+    first.
+    """
+    here, there = str(look.place(one)), str(look.place(other))
+    if here == there:
+        return here
+    return here if (len(look.at(here)), here) >= (len(look.at(there)), there) else there

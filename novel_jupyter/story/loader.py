@@ -115,7 +115,7 @@ class _Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             what = " ".join(part for part in (error.context, error.problem) if part)
-            raise self._error((mark.line + 1) if mark else 1, f"not YAML: {what}") from None
+            raise self._error(mark.line + 1 if mark is not None else 1, f"not YAML: {what}") from None
         except yaml.reader.ReaderError as error:
             line = text[: error.position].count("\n") + 1
             raise self._error(line, "a character that YAML does not allow; expected plain text") from None
@@ -142,7 +142,8 @@ class _Document:
         """Refuse, before anything is built, what could be large or deep when built."""
         depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            line = event.start_mark.line + 1
+            mark = event.start_mark
+            line = mark.line + 1 if mark is not None else 1
             if isinstance(event, yaml.AliasEvent):
                 raise self._error(line, f"an alias (*{event.anchor}); expected the text itself, repeated")
             if isinstance(event, yaml.CollectionStartEvent):
@@ -248,7 +249,7 @@ def _fields_at(loc: Loc) -> list[str]:
         for annotation in found:
             for model in _models(annotation):
                 if part in model.model_fields:
-                    step.append(model.model_fields[part].annotation)  # type: ignore[index]  # a str by then
+                    step.append(model.model_fields[part].annotation)
         # A part that is no field is an element of a collection, or a union's tag: look through it.
         if step:
             found = step

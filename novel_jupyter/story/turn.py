@@ -15,6 +15,7 @@ from typing import Literal, Protocol, TypeAlias, cast
 
 from pydantic import JsonValue
 
+from .effects import Effect
 from .world import State
 
 Audience: TypeAlias = Literal["everyone", "director"] | list[str]
@@ -104,6 +105,8 @@ class StoryEvent:
     mentions: tuple[str, ...] = ()
     """Ids of all characters, items, locations and facts it is about: what its prose may name."""
     beats: tuple[Beat, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    """What it changes, for `reduce`; the wire has it as patches."""
 
     def to_json(self) -> Json:
         """An outcome of the wire's `turn_result`."""

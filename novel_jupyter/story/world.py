@@ -141,6 +141,9 @@ class Sighting(TypedDict):
 
 class MemoryState(TypedDict):
     turn: int
+    who: str
+    kind: str
+    """What they did: the kind of an action."""
     text: str
     about: list[str]
     weight: int

@@ -1,0 +1,153 @@
+"""Questions to a state, asked by rules.
+
+Law: reads only. What it answers is the truth; what a character may know of it is the business of
+`persona_view`.
+Parts: `Look`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .world import (
+    CharacterState,
+    ItemState,
+    LocationState,
+    SeatState,
+    Stage,
+    State,
+    UseState,
+    seat_of,
+    stage_of,
+)
+
+REACH = 2
+"""How many exits one can pass in a single move."""
+
+
+class Look:
+    """A state, readable."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.stage: Stage = stage_of(state)
+
+    @property
+    def people(self) -> Mapping[str, CharacterState]:
+        return self.stage["characters"]
+
+    def seat(self, character: str) -> SeatState:
+        return seat_of(self.state, character)
+
+    def acts(self, character: str) -> bool:
+        """Whether they exist, live and have not left."""
+        person = self.people.get(character)
+        return person is not None and person["status"] == "present" and self.place(character) is not None
+
+    def place(self, character: str) -> str | None:
+        """Where they really are, also when hidden."""
+        return self.seat(character)["location"]
+
+    def hidden(self, character: str) -> bool:
+        return character in self.stage["director"]["hidden"]
+
+    def at(self, location: str | None) -> list[str]:
+        """The living who can be seen at a location, sorted."""
+        return sorted(
+            id
+            for id, who in self.people.items()
+            if location and who["location"] == location and self.acts(id)
+        )
+
+    def with_(self, character: str) -> list[str]:
+        """Whom a character sees where they are."""
+        return [id for id in self.at(self.place(character)) if id != character]
+
+    def witnesses(self, location: str | None) -> list[str]:
+        """The living who are at a location, hidden ones too."""
+        return sorted(id for id in self.people if location and self.acts(id) and self.place(id) == location)
+
+    def item(self, item: str) -> ItemState | None:
+        """An item that is not hidden, or None."""
+        found = self.stage["items"].get(item)
+        return None if found is None or found["destroyed"] else found
+
+    def items_at(self, location: str | None) -> list[str]:
+        """Items that lie at a location in plain sight, sorted."""
+        return sorted(
+            id
+            for id, item in self.stage["items"].items()
+            if location and item["location"] == location and not item["destroyed"]
+        )
+
+    def held_by(self, character: str) -> list[str]:
+        return sorted(id for id, item in self.stage["items"].items() if item["holder"] == character)
+
+    def buried(self, location: str) -> list[str]:
+        """Hidden items at a location, sorted."""
+        return sorted(
+            id for id, item in self.stage["director"]["items"].items() if item["location"] == location
+        )
+
+    def location(self, location: str) -> LocationState:
+        return self.stage["locations"][location]
+
+    def uses(self, item: str) -> Mapping[str, UseState]:
+        return self.stage["director"]["script"]["uses"].get(item, {})
+
+    def knows(self, character: str, fact: str) -> bool:
+        return fact in self.seat(character)["beliefs"]
+
+    def trust(self, of: str, to: str) -> int:
+        return self.seat(of)["relations"].get(to, 0)
+
+    def trait(self, character: str, trait: str) -> int:
+        return self.people[character]["traits"].get(trait, 0)
+
+    def armed(self, character: str) -> bool:
+        return any(self.stage["items"][item]["weapon"] for item in self.held_by(character))
+
+    def exits(self, location: str, keys: list[str]) -> dict[str, str | None]:
+        """Where one can go from here with these items → the key that it takes, if it is still locked."""
+        return {
+            other: None if exit["open"] else exit["locked_by"]
+            for other, exit in self.location(location)["exits"].items()
+            if exit["open"] or exit["locked_by"] in keys
+        }
+
+    def ways(self, character: str) -> dict[str, list[str]]:
+        """Every location within reach of one move → the locations passed on the way, itself last."""
+        start = self.place(character)
+        if start is None:
+            return {}
+        keys = self.held_by(character)
+        found: dict[str, list[str]] = {}
+        edge: list[tuple[str, list[str]]] = [(start, [])]
+        for _ in range(REACH):
+            edge = [
+                (other, [*way, other])
+                for here, way in edge
+                for other in sorted(self.exits(here, keys))
+                if other != start and other not in found
+            ]
+            for other, way in edge:
+                found.setdefault(other, way)
+        return found
+
+    def name(self, id: str) -> str:
+        """The name of anything, with its article: `Mara`, `the logbook`, `the cellar`."""
+        if id in self.people:
+            return self.people[id]["name"]
+        item = self.stage["items"].get(id) or self.stage["director"]["items"].get(id)
+        if item:
+            return f"{item['article']} {item['name']}".strip()
+        if id in self.stage["locations"]:
+            return f"the {self.stage['locations'][id]['name']}"
+        if id in self.stage["clocks"]:
+            return f"the {self.stage['clocks'][id]['name']}"
+        return id
+
+    def at_place(self, location: str) -> str:
+        """`in the cellar`, `on the landing`."""
+        place = self.location(location)
+        return f"{place['prep']} the {place['name']}"
