@@ -13,7 +13,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from pydantic import JsonValue
 
@@ -64,7 +64,7 @@ class Client:
             raise RuntimeError("not connected yet")
         return self.welcome["user"]
 
-    # --- life -------------------
+    # --- life -
 
     async def connect(self, timeout: float = 30.0) -> Client:
         """Connect and stay connected.
@@ -103,7 +103,7 @@ class Client:
     ) -> None:
         await self.close()
 
-    # --- sessions ---------------
+    # --- sessions ------
 
     async def join(self, session_id: str, timeout: float = 30.0) -> SessionHandle:
         """Take part in a session. Raises CommandRefused (`no_session`, `forbidden`, …) or TimeoutError."""
@@ -129,7 +129,7 @@ class Client:
         self._handles.pop(handle.session_id, None)
         handle.leave()
 
-    # --- REST -------------------
+    # --- REST -
 
     async def stories(self) -> list[dict[str, JsonValue]]:
         """The stories that the server brings along."""
@@ -198,4 +198,4 @@ class Client:
 
 
 def _list(answer: JsonValue, key: str) -> list[dict[str, JsonValue]]:
-    return cast(Any, answer)[key] if isinstance(answer, dict) else cast(Any, answer)
+    return cast("list[dict[str, JsonValue]]", answer[key] if isinstance(answer, dict) else answer)

@@ -42,7 +42,7 @@ class Commands:
         """Any command, as it stands on the wire; numbered unless `id` is given."""
         raise NotImplementedError
 
-    # --- the story --------------
+    # --- the story -----
 
     async def edit(self, patch: Sequence[Op | Mapping[str, JsonValue]], base: int | None = None) -> Ack:
         """Change the state by RFC 6902 operations, made against `base` (default: what the replica shows
@@ -64,7 +64,7 @@ class Commands:
         """Bring back an edit that an undo took away."""
         return await self.command("story_update", {"kind": "restore_edit", "sequence_id": sequence_id})
 
-    # --- a character ------------
+    # --- a character ---
 
     async def propose(self, character: str, action: Mapping[str, JsonValue]) -> Ack:
         """Say what a character is to do: `{"kind": "search", "target": "cellar"}`."""
@@ -91,7 +91,7 @@ class Commands:
         data: dict[str, JsonValue] = {"kind": "delegate", "character": character, "kernel": kernel}
         return await self._act({**data, "granted": granted})
 
-    # --- the turn ---------------
+    # --- the turn ------
 
     async def direct(self, kind: Word) -> Ack:
         """A word of the director: start, lock, cancel, pause, resume, accept or reroll."""
@@ -116,7 +116,7 @@ class Commands:
     async def release_lease(self) -> Ack:
         return await self._act({"kind": "release_lease"})
 
-    # --- the session ------------
+    # --- the session ---
 
     async def claim_session(self) -> Ack:
         """Become the owner of a session that a kernel made."""

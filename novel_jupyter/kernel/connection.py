@@ -106,9 +106,7 @@ class Connection:
         except WebSocketClosedError:
             return False
         # A write that fails later shows as a lost connection, so nobody waits for this one.
-        cast("asyncio.Future[None]", written).add_done_callback(
-            lambda done: None if done.cancelled() else done.exception()
-        )
+        written.add_done_callback(lambda done: None if done.cancelled() else done.exception())
         return True
 
     def drop(self) -> None:

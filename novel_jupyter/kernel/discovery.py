@@ -67,7 +67,7 @@ def find(
     around = around or Surroundings.real()
     if url is not None:
         query = parse_qs(urlsplit(url).query)
-        token = token or (query.get("token") or [None])[0]
+        token = token or next(iter(query.get("token", [])), None)
     if token is not None or headers is not None:
         if url is None:
             raise NoServer("A token or headers need the address that they are for: pass url=.", [])

@@ -67,7 +67,7 @@ class SessionHandle(Commands):
         status = "ended" if self.failed else "joined" if self.joined else "offline"
         return f"<session {self.session_id} at {self.sequence_id}, {status}>"
 
-    # --- reading ----------------
+    # --- reading -------
 
     @property
     def state(self) -> State:
@@ -109,7 +109,7 @@ class SessionHandle(Commands):
             raise self.failed
         return await self._listeners.wait_for(predicate, timeout)
 
-    # --- sending ----------------
+    # --- sending -------
 
     async def command(self, type: str, data: dict[str, JsonValue], id: str | None = None) -> Ack:
         return await self.submit(type, data, id)
@@ -179,7 +179,7 @@ class SessionHandle(Commands):
             return CommandRefused("too_deep", f"JSON nests at most {depth} deep")
         return None
 
-    # --- the connection ---------
+    # --- the connection
 
     def join_again(self) -> None:
         """Say to a fresh connection where the replica stands."""
@@ -208,7 +208,11 @@ class SessionHandle(Commands):
             timer.cancel()
         self._timers.clear()
         self._out.drop_all()
-        waiting = [*self._answers.values(), *(answer for _, answer in self._to_come), self.first_sync]
+        waiting: list[asyncio.Future[Any]] = [
+            *self._answers.values(),
+            *(answer for _, answer in self._to_come),
+            self.first_sync,
+        ]
         self._answers.clear()
         self._to_come.clear()
         for future in waiting:
@@ -234,7 +238,7 @@ class SessionHandle(Commands):
         timer = asyncio.get_running_loop().call_later(seconds, do)
         self._timers.add(timer)
 
-    # --- receiving --------------
+    # --- receiving -----
 
     def received(self, frame: ServerMessage) -> None:
         """One frame about this session."""

@@ -80,7 +80,7 @@ class Replica:
         """sha256 (hex) of the state, equal to the server's for the same view and head."""
         return state_hash(self.state)
 
-    # --- truth ------------------
+    # --- truth
 
     def event(self, event: WireEvent) -> Took:
         """Apply one event of the log, or the placeholder of one."""

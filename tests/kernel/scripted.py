@@ -107,8 +107,9 @@ class Peer(WebSocketHandler):
 
     def cut(self) -> None:
         """The network is gone, without a word."""
-        assert self.ws_connection is not None
-        self.ws_connection.stream.close()
+        stream = self.ws_connection.stream if self.ws_connection else None
+        assert stream is not None
+        stream.close()
 
     async def next(self, type: str | None = None) -> Json:
         """The next frame that was heard (of this type)."""
@@ -131,7 +132,7 @@ class ScriptedServer:
         """HTTP statuses for the next handshakes."""
         self.welcomes = True
         self.user_id = "ana"
-        self.rest: dict[tuple[str, str], Callable[[RequestHandler], None]] = {}
+        self.rest: dict[tuple[str, str], Callable[[RequestHandler], object]] = {}
         """(method, path below `/lab/`) → what answers it."""
         rest = self.rest
 
@@ -189,7 +190,7 @@ def put(path: str, value: Any) -> Json:
 
 def synced(kind: str, number: int, *, epoch: str = "e1", **more: Any) -> Json:
     """The data of a `state_sync`."""
-    tail = {"epoch": epoch, "hash": f"h{number}", "view": "public", "presence": [], "provisional": None}
+    tail: Json = {"epoch": epoch, "hash": f"h{number}", "view": "public", "presence": [], "provisional": None}
     return {"kind": kind, **tail, **more}
 
 
