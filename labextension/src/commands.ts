@@ -97,13 +97,13 @@ export class Commands {
     const now = this.#env.now();
     const { queue, send } = sendable(this.#queue, (id) => this.#ports.mayGo(id), now, window);
     this.#queue = queue;
+    const moment = nextMoment(queue);
+    if (moment !== null && moment > now) {
+      this.#cancelFlush = this.#env.after(moment - now, () => this.flush());
+    }
     for (const { id, sessionId, body, epoch } of send) {
       const frame = { type: body.type, session_id: sessionId, id, data: body.data };
       this.#ports.send(epoch === null ? frame : { ...frame, epoch });
-    }
-    const moment = nextMoment(this.#queue);
-    if (moment !== null && moment > now) {
-      this.#cancelFlush = this.#env.after(moment - now, () => this.flush());
     }
   }
 

@@ -219,21 +219,17 @@ export class Connection {
       return;
     }
     this.#pingSent ??= now;
-    this.#send({ type: "system_message", id: `${this.clientId}:ping`, data: { kind: "ping" } });
     this.#cancelTimer?.();
     this.#cancelTimer = this.#env.after(every, () => this.#beat());
+    this.#send({ type: "system_message", id: `${this.clientId}:ping`, data: { kind: "ping" } });
   }
 
   // --- frames
 
   #received(text: string): void {
     this.#lastHeard = this.#env.now();
-    let message: ServerMessage;
-    try {
-      message = JSON.parse(text) as ServerMessage;
-    } catch {
-      return;
-    }
+    const message = parsed(text);
+    if (message === null) return;
     if (!isEvent(message)) {
       if (message.type === "system_message" && this.#system(message)) return;
       if (message.type === "state_sync") {
@@ -327,4 +323,16 @@ export class Connection {
   #changed(): void {
     this.#listeners.tell(this);
   }
+}
+
+/** The server's frames are trusted to have their shapes; what is not even a frame is passed over. */
+function parsed(text: string): ServerMessage | null {
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof found !== "object" || found === null || !("data" in found)) return null;
+  return typeof found.data === "object" && found.data !== null ? (found as ServerMessage) : null;
 }
