@@ -1,8 +1,9 @@
-"""What tests, demonstrations and load runs share: identities with names, and real servers that end with their starter.
+"""What tests, demonstrations and load runs share: identities with names, and real servers that end with their
+starter.
 
-Law: nothing here is a simulation. A server is a process of its own on a free loopback port with folders of its own;
-only processes that were started here are ended here. The identities are for such servers alone: whoever has a token is
-that person, so no deployment should use them.
+Law: nothing here is a simulation. A server is a process of its own on a free loopback port with folders of
+its own; only processes that were started here are ended here. The identities are for such servers alone:
+whoever has a token is that person, so no deployment should use them.
 Parts: `NamedIdentities`, `ServerProcess`.
 """
 
@@ -22,10 +23,11 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from jupyter_server.auth import IdentityProvider, User
-from jupyter_server.base.handlers import JupyterHandler
+from tornado.web import RequestHandler
 from traitlets import Dict
 
 READY = "novel_jupyter event=started"
+FAILED = "novel_jupyter | extension failed"
 LINES_KEPT = 400
 
 
@@ -34,13 +36,13 @@ class NamedIdentities(IdentityProvider):
 
     people = Dict(help="token → user name").tag(config=True)
 
-    def get_user(self, handler: JupyterHandler) -> Any:
+    def get_user(self, handler: RequestHandler) -> Any:
         """The person of the request's token; everybody else as Jupyter would have it."""
         token = self.get_token(handler)
         name = self.people.get(token) if token else None
         if name is None:
             return super().get_user(handler)
-        handler._token_authenticated = True
+        vars(handler)["_token_authenticated"] = True
         return User(username=name, name=name.capitalize(), display_name=name.capitalize())
 
 
@@ -57,6 +59,15 @@ class ServerProcess:
 
     `people` get a token each (`token_of`). `traits` are settings like `NovelApp.lease_timeout=1`.
     """
+
+    without: tuple[str, ...] = (
+        "jupyterlab",
+        "jupyter_lsp",
+        "jupyter_server_terminals",
+        "notebook_shim",
+        "notebook",
+    )
+    """Other extensions that are left out, for a quick start."""
 
     def __init__(
         self,
@@ -123,7 +134,7 @@ class ServerProcess:
                 "allow_unauthenticated_access": False,
                 "identity_provider_class": "novel_jupyter.testing.NamedIdentities",
                 "root_dir": str(self.root / "work"),
-                "jpserver_extensions": {"novel_jupyter": True},
+                "jpserver_extensions": {"novel_jupyter": True} | dict.fromkeys(self.without, False),
             },
             "NamedIdentities": {"token": self.admin_token, "people": {t: n for n, t in self.tokens.items()}},
         }
@@ -140,6 +151,7 @@ class ServerProcess:
         """Start, and return when the extension answers. Raises RuntimeError with the log if it does not."""
         self._write_config()
         self._ready.clear()
+        self._lines.clear()
         command = [sys.executable, "-m", "jupyter_server"]
         self._process = subprocess.Popen(
             command,
@@ -152,7 +164,7 @@ class ServerProcess:
         )
         assert self._process.stderr is not None
         threading.Thread(target=self._follow, args=(self._process.stderr,), daemon=True).start()
-        if not self._ready.wait(timeout) or self._process.poll() is not None:
+        if not self._ready.wait(timeout) or not any(READY in line for line in self._lines):
             self.kill()
             raise RuntimeError(f"the server did not start:\n{self.log}")
         return self
@@ -162,7 +174,7 @@ class ServerProcess:
             for line in stream:
                 self._lines.append(line)
                 del self._lines[:-LINES_KEPT]
-                if READY in line:
+                if READY in line or FAILED in line:
                     self._ready.set()
         self._ready.set()
 

@@ -1,7 +1,7 @@
 """Who belongs to a session and as what; its settings and its end (SPEC R7-R9, R25-R29).
 
-Law: a change of role takes effect with the event that says it, for every connection of that person. Someone removed
-stays out until the owner gives them a role again. There is always an owner once there was one.
+Law: a change of role takes effect with the event that says it, for every connection of that person. Someone
+removed stays out until the owner gives them a role again. There is always an owner once there was one.
 Parts: `join`, `claim_session`, `set_role`, `grant_view`, `set_settings`, `set_status`.
 """
 

@@ -1,8 +1,8 @@
 """A batch that is being decided: tentative state on top of a known head.
 
-Law: a decision is made against a known head and takes effect only when its append succeeded. Until then it lives in a
-`Draft`, which can be dropped whole (another server was faster) or back to a mark (one command was refused). A `Room`
-is a value: the committed state and what deciding needs besides.
+Law: a decision is made against a known head and takes effect only when its append succeeded. Until then it
+lives in a `Draft`, which can be dropped whole (another server was faster) or back to a mark (one command was
+refused). A `Room` is a value: the committed state and what deciding needs besides.
 Parts: `Facts` (what the caller knows of the world), `Past`, `Room`, `Results`, `Draft`.
 """
 
@@ -30,7 +30,8 @@ KEPT_RESULTS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What a command needs of history: `state` as of an earlier event, one `event`, and the edits made since."""
+    """What a command needs of history: `state` as of an earlier event, one `event`, and the edits made
+    since."""
 
     state: State | None = None
     event: Event | None = None
@@ -45,8 +46,10 @@ def _any_action(_: Mapping[str, JsonValue]) -> None:
 class Facts:
     """What the caller knows when it asks for a decision.
 
-    `now` is the moment as `times.format_time` writes it; `present` the users with a connection, or within the grace
-    period of a lost one; `check_action` raises Refused `bad_action` for what the story's actions do not allow.
+    `now` is the moment as `times.format_time` writes it; `present` the users with a connection, or within
+    the grace
+    period of a lost one; `check_action` raises Refused `bad_action` for what the story's actions do not
+    allow.
     """
 
     now: str
@@ -95,7 +98,8 @@ ClientKey = tuple[str, str]
 class Room:
     """A session as it stands in the log: what is committed, and what deciding needs besides.
 
-    `size` is the state's JSON in bytes, never less than it is: it grows with each patch and is measured anew when it
+    `size` is the state's JSON in bytes, never less than it is: it grows with each patch and is measured anew
+    when it
     would pass the limit.
     """
 
@@ -105,7 +109,9 @@ class Room:
     state: State
     index: WriteIndex
     results: dict[ClientKey, Results]
-    """Results of the clients that were looked up; the owner of the room fills it from the store and bounds it."""
+    """Results of the clients that were looked up; the owner of the room fills it from the store and bounds
+    it.
+    """
     size: int = 0
 
     def after(self, events: Iterable[Event]) -> Room:

@@ -1,7 +1,8 @@
 """People and agents write the same story: edits, records of what lost, and chat (SPEC R10-R17).
 
-Law: an acknowledged edit is never lost: it is applied, merged, or stands in a conflict record or a suggestion, in the
-partition of its own audience. Who may not see a path may not write it, and cannot tell it from one that is not there.
+Law: an acknowledged edit is never lost: it is applied, merged, or stands in a conflict record or a
+suggestion, in the partition of its own audience. Who may not see a path may not write it, and cannot tell it
+from one that is not there.
 Parts: `edit`, `settle`, `restore_edit`, `say`, and `record_ops`, which keeps what a merge set aside.
 """
 
@@ -118,7 +119,8 @@ def record_ops(ctx: Context, merged: Merged, audience: Audience) -> list[Op]:
 
 
 def records_at(name: str, audience: Audience) -> str:
-    """Where records of an audience stand: a partition of their own when public, else inside the private one."""
+    """Where records of an audience stand: a partition of their own when public, else inside the private
+    one."""
     if audience == EVERYONE:
         return f"/{name}"
     return f"/{audience}/{name}" if isinstance(audience, str) else f"/seat:{audience[0]}/{name}"

@@ -1,7 +1,8 @@
 """Why something was refused: one exception, one table of codes.
 
-Law: a refusal names what was wrong in words its sender understands and changes nothing. Texts of foreign exceptions
-never travel. A code says whether the same command can succeed later (`retry`) and the close codes whether to reconnect.
+Law: a refusal names what was wrong in words its sender understands and changes nothing. Texts of foreign
+exceptions never travel. A code says whether the same command can succeed later (`retry`) and the close codes
+whether to reconnect.
 """
 
 from __future__ import annotations

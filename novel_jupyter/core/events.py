@@ -1,8 +1,8 @@
 """What can stand in the log: one discriminated union, and the fold.
 
-Law: state is the fold of patches. Every event carries in `data.patch` exactly the change it makes, in partitions of its
-own audience and no other (SPEC R1, R4); `apply` knows no kind. An event is stored, broadcast and replayed as the same
-bytes; only the server stamps author, time and number.
+Law: state is the fold of patches. Every event carries in `data.patch` exactly the change it makes, in
+partitions of its own audience and no other (SPEC R1, R4); `apply` knows no kind. An event is stored,
+broadcast and replayed as the same bytes; only the server stamps author, time and number.
 Parts: the data of each kind, `KINDS` (kind → wire type), `Event`, `apply`, `audience_of_partition`.
 """
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 
 from pydantic import Field, JsonValue
 from pydantic_core import from_json, to_json
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from .model import DIRECTOR, EVERYONE, SEALED, Audience, Role, State
 from .patch import Op, apply_patch, parse_pointer

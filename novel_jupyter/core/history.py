@@ -1,8 +1,8 @@
 """Going back and going elsewhere: retell, re-roll, undo, branch (SPEC R60-R65).
 
-Law: turns are an immutable tree; going back moves a reference and carries the patch it results in, while `sequence_id`
-and `epoch` go on and nothing is deleted. Chat, roles, seats and settings do not roll back. What these commands need of
-history is said by `need`, fetched by the caller, and handed in as `Past`.
+Law: turns are an immutable tree; going back moves a reference and carries the patch it results in, while
+`sequence_id` and `epoch` go on and nothing is deleted. Chat, roles, seats and settings do not roll back.
+What these commands need of history is said by `need`, fetched by the caller, and handed in as `Past`.
 Parts: `Need`, `need`, `undo`, `branch`, `reroll`, `retell`.
 """
 

@@ -1,9 +1,11 @@
-"""Who runs the agents: admission, the lease, the fencing token, and what the host should be doing (SPEC R50-R54).
+"""Who runs the agents: admission, the lease, the fencing token, and what the host should be doing (SPEC
+R50-R54).
 
-Law: one kernel at a time holds the lease; its token is the sequence_id of its `lease_granted` event and is checked
-against the state at the very head at which the append happens, so a stale host's results cannot enter.
-Parts: admit, request, release, lose; `fenced`; `host_task`, a function of state alone, so that a restarted server or a
-successor asks for exactly what is missing.
+Law: one kernel at a time holds the lease; its token is the sequence_id of its `lease_granted` event and is
+checked against the state at the very head at which the append happens, so a stale host's results cannot
+enter.
+Parts: admit, request, release, lose; `fenced`; `host_task`, a function of state alone, so that a restarted
+server or a successor asks for exactly what is missing.
 """
 
 from __future__ import annotations
@@ -78,7 +80,8 @@ def fenced(ctx: Context, token: int) -> None:
 def host_task(state: State, seed: str) -> dict[str, JsonValue] | None:
     """What the holder of the lease should be doing now: the `data` of its `turn_request`, or None.
 
-    `seed` is `telling.turn_seed(state)`. The host answers `resolve` with `turn_result` or `turn_failed`, `narrate` with
+    `seed` is `telling.turn_seed(state)`. The host answers `resolve` with `turn_result` or `turn_failed`,
+    `narrate` with
     chunks and `narrative` or `narration_failed`.
     """
     rules = rules_of(state)

@@ -1,22 +1,18 @@
 """What a client may send: one discriminated union by `type`, and by `data.kind` within it.
 
-Law: these models are the only source of the wire. The JSON Schema, the TypeScript types and the tables in SPEC.md come
-from them (see `schema`), and a test fails when they drift. Unknown fields are refused; `user_id`, `timestamp` and
-`sequence_id` of an incoming envelope are read past, because only the server stamps them.
-Parts: the data of each command, the envelopes, `parse` (bytes → message, or `Refused`), `CommandId`.
+Law: these models are the only source of the wire. The JSON Schema, the TypeScript types and the tables in
+SPEC.md come from them (see `schema`), and a test fails when they drift. Unknown fields are refused;
+`user_id`, `timestamp` and `sequence_id` of an incoming envelope are read past, because only the server
+stamps them.
+Parts: the data of each command, the envelopes, `CLIENT` (their adapter). Reading a frame is in `incoming`.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, TypeAdapter
 
-from .errors import Refused
 from .events import MadeBy, Outcome, Sentence
 from .model import Audience, Role
 from .patch import Op
@@ -33,7 +29,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-# --- join_session, leave_session, state_sync, user_cursor -------------------------------------------------------------
+# --- join_session, leave_session, state_sync, user_cursor ---------------------------------------------------
 
 
 class HeadEcho(Strict):
@@ -57,7 +53,7 @@ class Cursor(Strict):
     typing: bool = False
 
 
-# --- agent_action -----------------------------------------------------------------------------------------------------
+# --- agent_action -------------------------------------------------------------------------------------------
 
 
 class Propose(Strict):
@@ -105,7 +101,8 @@ class Undo(Strict):
 
 
 class Branch(Strict):
-    """Go on from node `at` under a new name, or, without `at`, back to the tip of a branch that has the name."""
+    """Go on from node `at` under a new name, or, without `at`, back to the tip of a branch that has the
+    name."""
 
     kind: Literal["branch"]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
@@ -170,7 +167,7 @@ ActionCommand: TypeAlias = Annotated[
     Field(discriminator="kind"),
 ]
 
-# --- story_update -----------------------------------------------------------------------------------------------------
+# --- story_update -------------------------------------------------------------------------------------------
 
 
 class Edit(Strict):
@@ -223,7 +220,7 @@ StoryCommand: TypeAlias = Annotated[
     Discriminator(_story_kind),
 ]
 
-# --- system_message ---------------------------------------------------------------------------------------------------
+# --- system_message -----------------------------------------------------------------------------------------
 
 
 class Ping(Strict):
@@ -291,7 +288,7 @@ SystemCommand: TypeAlias = Annotated[
     Field(discriminator="kind"),
 ]
 
-# --- envelopes --------------------------------------------------------------------------------------------------------
+# --- envelopes ----------------------------------------------------------------------------------------------
 
 
 class Envelope(Strict):
@@ -353,62 +350,3 @@ TYPES: Final = (
     "state_sync",
     "system_message",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CommandId:
-    """`<client_id>:<n>`: client_id is random per page load or client object, n counts its commands from 1."""
-
-    client_id: str
-    n: int
-
-    PATTERN: ClassVar[re.Pattern[str]] = re.compile(
-        r"^([A-Za-z0-9._:-]{1,100}):([1-9][0-9]{0,14})$", re.ASCII
-    )
-
-    @classmethod
-    def parse(cls, text: str | None) -> CommandId:
-        """Raises Refused `id_required` or `bad_id`."""
-        if text is None:
-            raise Refused("id_required")
-        match = cls.PATTERN.match(text)
-        if not match:
-            raise Refused("bad_id")
-        return cls(match[1], int(match[2]))
-
-    def __str__(self) -> str:
-        return f"{self.client_id}:{self.n}"
-
-
-def digest(message: ClientMessage) -> str:
-    """What a command says, but for its envelope: the same id with another digest is `id_reused`."""
-    return blake2b(message.type.encode() + to_json(message.data), digest_size=12).hexdigest()
-
-
-def parse(text: str | bytes) -> ClientMessage:
-    """One frame. Raises Refused `bad_json`, `unknown_type` or `invalid`, with `id` and `session_id` where they could be read.
-
-    Size and depth are bounded before (see `limits`); this is the place where wrong shapes get their words.
-    """
-    try:
-        return CLIENT.validate_json(text)
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)
-    try:
-        raw = from_json(text)
-    except ValueError:
-        raise Refused("bad_json") from None
-    if not isinstance(raw, dict):
-        raise Refused("bad_json")
-    known: dict[str, JsonValue] = {
-        key: raw[key]
-        for key in ("id", "session_id")
-        if isinstance(raw.get(key), str) and len(raw[key]) <= 128
-    }
-    if raw.get("type") not in TYPES:
-        raise Refused("unknown_type", f"type is one of {', '.join(TYPES)}", **known)
-    first = problems[0]
-    where = ".".join(str(part) for part in first["loc"][1:])[:200]
-    raise Refused(
-        "invalid", f"{where or 'message'}: {first['msg'][:200]}", field=where, problems=len(problems), **known
-    )

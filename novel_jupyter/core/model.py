@@ -1,8 +1,10 @@
 """The nouns of a session, and the shape of its state.
 
-Law: a state is a plain JSON object that nobody changes in place; it is the fold of the patches of its log (SPEC R1).
-Parts: names and roles, `Head`, partitions and who may read them (`partition_audience`), views, and typed dictionaries
-for the partitions that the rules own. Story partitions are the story engine's; the rules only carry them.
+Law: a state is a plain JSON object that nobody changes in place; it is the fold of the patches of its log
+(SPEC R1).
+Parts: names and roles, `Head`, partitions and who may read them (`partition_audience`), views, and typed
+dictionaries for the partitions that the rules own. Story partitions are the story engine's; the rules only
+carry them.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NotRequired, TypeAlias
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from .patch import JsonValue
 
@@ -74,7 +76,9 @@ class ParticipantState(TypedDict):
 
 
 class SeatState(TypedDict):
-    """A character's seat. `owner` is a user id or null; `understudy` says that the agent plays for an absent owner."""
+    """A character's seat. `owner` is a user id or null; `understudy` says that the agent plays for an absent
+    owner.
+    """
 
     name: str
     playable: bool
@@ -93,7 +97,9 @@ class ProposalState(TypedDict):
     ready: bool
     at: str
     order: int
-    """The sequence_id at which the proposal was first made: the tie-break of a vote and the queue of `immediate`."""
+    """The sequence_id at which the proposal was first made: the tie-break of a vote and the queue of
+    `immediate`.
+    """
 
 
 class LockedState(TypedDict):
@@ -146,7 +152,9 @@ class NodeState(TypedDict):
     parent: int
     narration: Literal["pending", "told", "failed", "cancelled"]
     end: int
-    """sequence_id of the event that ended the turn (its narrative): what an undo to this turn restores. 0 until then."""
+    """sequence_id of the event that ended the turn (its narrative): what an undo to this turn restores. 0
+    until then.
+    """
 
 
 class Settings(TypedDict):

@@ -1,7 +1,7 @@
 """How a session begins: the first events of its log (SPEC R8).
 
-Law: everybody gets the public opening in one event, and each seat, the director and the sealed partition theirs in
-events of their own, so that views hold from the first event on.
+Law: everybody gets the public opening in one event, and each seat, the director and the sealed partition
+theirs in events of their own, so that views hold from the first event on.
 Parts: `Opening` (what the story gives), `open_session`.
 """
 
@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from .draft import Context, Draft, Facts, Room, put
 from .events import audience_of_partition
-from .merge import WriteIndex
+from .merge import MergeRules, WriteIndex
 from .model import (
     CHARACTER_ID,
     DEFAULT_SETTINGS,
@@ -32,7 +32,9 @@ from .turn import json_of
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a story gives to a session: its partitions, its characters (id → name, playable), its merge strategies."""
+    """What a story gives to a session: its partitions, its characters (id → name, playable), its merge
+    strategies.
+    """
 
     story: str
     title: str
@@ -51,11 +53,13 @@ def open_session(
     settings: Settings,
     facts: Facts,
 ) -> Draft:
-    """The draft of a new session's first events. Raises ValueError for an opening that no session can have."""
+    """The draft of a new session's first events. Raises ValueError for an opening that no session can
+    have."""
     wrong = [name for name in opening.partitions if name in RULE_PARTITIONS]
     wrong += [c for c in opening.characters if not CHARACTER_ID.match(c) or c == DIRECTOR]
     if wrong:
         raise ValueError(f"a story cannot have a partition or character named {wrong[0]!r}")
+    MergeRules.for_story(opening.strategies)
     draft = Draft(Room(session_id, salt, Head(epoch, 0, ""), {}, WriteIndex(), {}))
     ctx = Context(draft, creator, None, facts)
     public: dict[str, JsonValue] = {**_rules(opening, creator, settings, facts), "chronicle": {}}

@@ -1,7 +1,7 @@
 """Who may send what: one table, checked on every message (SPEC R6).
 
-Law: a right follows from the standing of the sender in the state at the moment of deciding, never from what a frame
-says. The table is data, so that a UI can grey out with the same reason (`reason_not`).
+Law: a right follows from the standing of the sender in the state at the moment of deciding, never from what
+a frame says. The table is data, so that a UI can grey out with the same reason (`reason_not`).
 Parts: `Principal`, `Standing`, `MAY`, `standing_of`, `require`.
 """
 
@@ -17,12 +17,15 @@ from .model import Role, State
 from .views import rules_of
 
 Standing: TypeAlias = Role | Literal["kernel", "host", "server", "stranger"]
-"""A role, or: a kernel; a kernel that was admitted as a host; the server's own timers; nobody of this session."""
+"""A role, or: a kernel; a kernel that was admitted as a host; the server's own timers; nobody of this
+session.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who sends: `user_id` is the verified name of a person, or `kernel:<kernel id>`; `name` is for display."""
+    """Who sends: `user_id` is the verified name of a person, or `kernel:<kernel id>`; `name` is for
+    display."""
 
     user_id: str
     name: str

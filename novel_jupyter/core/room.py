@@ -1,8 +1,9 @@
 """The room: what happens to a command (SPEC R1-R3, R6, R70-R75).
 
-Law: `decide` is a function of the draft, the command and the facts: it appends tentative events and returns the reply,
-or returns a refusal and appends nothing. The same id gives the same answer for ever; a refusal uses the id up, except
-where the table `errors.UNDECIDED` says otherwise. After every command the machine moves as far as its rules allow.
+Law: `decide` is a function of the draft, the command and the facts: it appends tentative events and returns
+the reply, or returns a refusal and appends nothing. The same id gives the same answer for ever; a refusal
+uses the id up, except where the table `errors.UNDECIDED` says otherwise. After every command the machine
+moves as far as its rules allow.
 Parts: `Command`, `Reply`, `decide`, `tick`, `next_deadline`, `HANDLERS`.
 """
 
@@ -16,9 +17,10 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from . import admin, editing, history, hosting, seats, telling, turn
-from .draft import ClientKey, Context, Draft, Facts, Result, is_agent
+from .draft import ClientKey, Context, Draft, Facts, Result
 from .errors import UNDECIDED, Refused
-from .messages import ClientMessage, CommandId, Edit, JoinSession, Narrative, TurnFailed, TurnResult, digest
+from .incoming import CommandId, digest
+from .messages import ClientMessage, JoinSession, Narrative, TurnFailed, TurnResult
 from .model import State
 from .patch import PatchError
 from .policy import SERVER, Principal, require
@@ -37,7 +39,8 @@ class Command:
 class Reply:
     """What the author is told. `data` is an ack or an error; `repeated`: it was decided before.
 
-    `sequence_id` is that of the last event that the command itself made, or the head's when it made none: a client
+    `sequence_id` is that of the last event that the command itself made, or the head's when it made none: a
+    client
     whose replica is there has seen what its command did.
     """
 
@@ -108,7 +111,8 @@ def is_command(message: ClientMessage) -> bool:
 def client_key(command: Command) -> tuple[ClientKey, int]:
     """((principal, client_id), n) of a command. Raises Refused `id_required` or `bad_id`.
 
-    Ids of hosts (`host:<turn>.<attempt>:<step>`) belong to no single kernel, so that a successor repeats them.
+    Ids of hosts (`host:<turn>.<attempt>:<step>`) belong to no single kernel, so that a successor repeats
+    them.
     """
     parsed = CommandId.parse(command.message.id)
     if parsed.client_id.startswith("host:"):
@@ -191,7 +195,9 @@ def _bound_state(draft: Draft, facts: Facts) -> None:
 
 
 def tick(draft: Draft, facts: Facts, lost_host: int | None = None) -> None:
-    """What follows from time and presence alone: deadlines, absences, and, with its token, a host that is gone."""
+    """What follows from time and presence alone: deadlines, absences, and, with its token, a host that is
+    gone.
+    """
     ctx = Context(draft, SERVER, None, facts)
     if ctx.rules["session"]["status"] == "archived":
         return
@@ -214,18 +220,3 @@ def next_deadline(state: State) -> str | None:
     if deadline and rules["turn"]["phase"] == "collect":
         waiting.append(deadline)
     return min(waiting, default=None)
-
-
-__all__ = [
-    "HANDLERS",
-    "Command",
-    "Edit",
-    "Reply",
-    "client_key",
-    "decide",
-    "is_agent",
-    "is_command",
-    "kind_of",
-    "next_deadline",
-    "tick",
-]

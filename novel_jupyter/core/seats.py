@@ -1,8 +1,9 @@
 """Seats: who plays whom, who is away, and who stands in (SPEC R20-R24).
 
-Law: a character has one owner. An owner who is away is played by the agent after a while, visibly, and has the seat
-back between turns. Whoever has seen more than a player may is never again the owner of a seat.
-Parts: claim, release, delegate; `may_act`; `mind_the_absent`, which the turn machine calls after every decision.
+Law: a character has one owner. An owner who is away is played by the agent after a while, visibly, and has
+the seat back between turns. Whoever has seen more than a player may is never again the owner of a seat.
+Parts: claim, release, delegate; `may_act`; `mind_the_absent`, which the turn machine calls after every
+decision.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""From the lock to the next turn: the host's result, its prose, and every way in which they can end (SPEC R40-R46).
+"""From the lock to the next turn: the host's result, its prose, and every way in which they can end (SPEC
+R40-R46).
 
-Law: a result is taken once, from the holder of the lease, for the attempt that is locked; what a person wrote meanwhile
-is never overwritten (the agent's change becomes a suggestion). A failed or cancelled telling never undoes a resolution.
+Law: a result is taken once, from the holder of the lease, for the attempt that is locked; what a person
+wrote meanwhile is never overwritten (the agent's change becomes a suggestion). A failed or cancelled telling
+never undoes a resolution.
 Parts: `resolve`, `tell`, failures, `cancel`, `accept`, and `relay` for what is streamed and never stored.
 """
 
@@ -13,8 +15,8 @@ from typing import Literal
 from pydantic import JsonValue
 
 from .draft import Context, drop, put
-from .errors import Refused
 from .editing import record_ops
+from .errors import Refused
 from .events import Outcome, audience_of_partition
 from .hosting import fenced
 from .merge import Author, ConflictRecord, Merged, MergeRefused, Suggestion, merge_edit
@@ -30,7 +32,9 @@ OUTCOMES_KEPT = 64
 
 
 def turn_seed(state: State) -> str:
-    """The seed of the attempt that is locked: blake2b over the session's sealed seed, branch, turn and attempt."""
+    """The seed of the attempt that is locked: blake2b over the session's sealed seed, branch, turn and
+    attempt.
+    """
     turn, sealed = rules_of(state)["turn"], rules_of(state)["sealed"]
     key = f"{sealed['seed']}|{turn['branch']}|{turn['number']}|{turn['attempt']}"
     return blake2b(key.encode(), digest_size=16).hexdigest()
@@ -137,7 +141,9 @@ def _one_by_one(ctx: Context, change: Change, base: int) -> Merged:
 
 
 def check_audience(ctx: Context, audience: Audience) -> None:
-    """Raises Refused `invalid` unless `audience` is one that a host may address: everyone, the director, seats."""
+    """Raises Refused `invalid` unless `audience` is one that a host may address: everyone, the director,
+    seats.
+    """
     if isinstance(audience, str):
         good = audience in (EVERYONE, DIRECTOR)
     else:
@@ -179,7 +185,8 @@ def _number(key: str) -> tuple[int, ...]:
 
 
 def _seal(ctx: Context, data: TurnResult) -> None:
-    """What a successor needs to tell the turn, and what was asked of models: in the log, in no broadcast view."""
+    """What a successor needs to tell the turn, and what was asked of models: in the log, in no broadcast
+    view."""
     sealed = ctx.rules["sealed"]
     outcomes = [json_of(outcome) for outcome in data.outcomes]
     records = list(data.records)
@@ -296,7 +303,9 @@ def end_telling(
 
 
 def fail(ctx: Context, data: TurnFailed) -> None:
-    """The agents gave up. A resolution that failed waits for `reroll` or `cancel`; a telling that failed is skipped."""
+    """The agents gave up. A resolution that failed waits for `reroll` or `cancel`; a telling that failed is
+    skipped.
+    """
     fenced(ctx, data.token)
     turn = ctx.rules["turn"]
     if data.kind == "narration_failed":
@@ -317,7 +326,8 @@ def fail(ctx: Context, data: TurnFailed) -> None:
 
 
 def relay(state: State, user_id: str, data: Chunk | Progress) -> None:
-    """Whether a host's provisional words may be shown: its lease and the turn must be current. Raises Refused."""
+    """Whether a host's provisional words may be shown: its lease and the turn must be current. Raises
+    Refused."""
     rules = rules_of(state)
     host, turn = rules["host"], rules["turn"]
     if host["holder"] != user_id or host["token"] != data.token:
@@ -330,7 +340,8 @@ def relay(state: State, user_id: str, data: Chunk | Progress) -> None:
 
 
 def cancel(ctx: Context, data: Direct) -> None:
-    """End the attempt before its commit: its proposals are open again. While narrating, end the telling only."""
+    """End the attempt before its commit: its proposals are open again. While narrating, end the telling
+    only."""
     turn = ctx.rules["turn"]
     if turn["phase"] == "collect":
         if not turn["proposals"]:

@@ -1,4 +1,6 @@
-"""Moments as text. Law: RFC 3339 in UTC with milliseconds and `Z`, always 24 characters, so that text order is time order."""
+"""Moments as text. Law: RFC 3339 in UTC with milliseconds and `Z`, always 24 characters, so that text order
+is
+time order."""
 
 from __future__ import annotations
 

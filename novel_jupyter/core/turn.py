@@ -1,9 +1,10 @@
 """The turn machine: `lobby → collect → locked → resolving → narrating → (review) → collect` (SPEC R30-R39).
 
-Law: a turn advances once. Proposals are open until they are locked; what is locked is frozen with its parent and its
-attempt; what comes in meanwhile waits for the next turn, so nobody's action is lost because somebody was faster.
-Parts: proposing, readiness and votes; `advance`, which moves the machine as far as the rules allow after every
-decision; `lock`; the director's words that need no more (start, lock, pause, resume).
+Law: a turn advances once. Proposals are open until they are locked; what is locked is frozen with its parent
+and its attempt; what comes in meanwhile waits for the next turn, so nobody's action is lost because somebody
+was faster.
+Parts: proposing, readiness and votes; `advance`, which moves the machine as far as the rules allow after
+every decision; `lock`; the director's words that need no more (start, lock, pause, resume).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal, cast
 
 from pydantic import JsonValue
 
-from .draft import Context, drop, put
+from .draft import Context, put
 from .errors import Refused
 from .messages import Direct, OnCharacter, Propose, SetReady
 from .model import Phase, ProposalState, TurnState
@@ -119,7 +120,7 @@ def vote(ctx: Context, data: OnCharacter) -> None:
     ctx.emit({"kind": "voted", "turn": turn["number"], "character": data.character, "patch": patch})
 
 
-# --- moving ------------------------------------------------------------------------------------------------------------
+# --- moving -------------------------------------------------------------------------------------------------
 
 
 def moved(
@@ -134,7 +135,9 @@ def open_collect(ctx: Context) -> None:
 
 
 def collect_ops(ctx: Context, number: int) -> list[Op]:
-    """Back to collecting as turn `number` (or to the pause that was asked for); a new timer starts for what waits."""
+    """Back to collecting as turn `number` (or to the pause that was asked for); a new timer starts for what
+    waits.
+    """
     turn, settings = ctx.rules["turn"], ctx.rules["session"]["settings"]
     paused = turn["pause_next"]
     timeout = settings["collect_timeout"]
@@ -188,7 +191,7 @@ def _lock_reasons(ctx: Context) -> list[tuple[Why, list[str]]]:
 
 def _winner(turn: TurnState, in_order: list[str]) -> list[str]:
     """The proposal with most votes; of equals the one that was made first."""
-    counts = {character: 0 for character in in_order}
+    counts = dict.fromkeys(in_order, 0)
     for choice in turn["votes"].values():
         counts[choice] += 1
     return [max(in_order, key=lambda character: counts[character])]
@@ -244,7 +247,7 @@ def lock_these(
     )
 
 
-# --- the director's words ----------------------------------------------------------------------------------------------
+# --- the director's words -----------------------------------------------------------------------------------
 
 
 def start(ctx: Context, data: Direct) -> None:

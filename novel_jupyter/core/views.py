@@ -1,7 +1,8 @@
 """What one may see: views, and the projection of state and log into one.
 
-Law: an unseen event is a `hidden` placeholder with its number, so every view is gapless, and nothing of it leaks: not
-its author, time, kind or size (SPEC R5). Views are few and named by a string, so that bytes can be shared per view.
+Law: an unseen event is a `hidden` placeholder with its number, so every view is gapless, and nothing of it
+leaks: not its author, time, kind or size (SPEC R5). Views are few and named by a string, so that bytes can
+be shared per view.
 Parts: `View` names, `view_of` (who sees what), `sees`, `project_state`, `wire_bytes`.
 """
 
@@ -45,7 +46,8 @@ def view_of(state: State, user_id: str, is_kernel: bool = False) -> View:
 
 
 def view_since(state: State, user_id: str, is_kernel: bool = False) -> int:
-    """The sequence_id at which this reader's view last changed; a replica that is older needs a `full_sync`."""
+    """The sequence_id at which this reader's view last changed; a replica that is older needs a
+    `full_sync`."""
     rules = rules_of(state)
     if is_kernel:
         return rules["host"]["admitted"].get(user_id, 0)
@@ -82,7 +84,9 @@ def view_hash(state: State, view: View) -> str:
 
 
 def wire_bytes(session_id: str, event: Event, view: View) -> bytes:
-    """The event as a frame's text for readers of `view`: its stored body, or a placeholder, and the chain's hash."""
+    """The event as a frame's text for readers of `view`: its stored body, or a placeholder, and the chain's
+    hash.
+    """
     if sees(view, event.audience):
         return event.body[:-1] + b',"hash":"' + event.hash.encode() + b'"}'
     return to_json(

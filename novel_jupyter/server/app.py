@@ -1,7 +1,7 @@
 """The Jupyter server extension: settings as traits, and the hub's beginning and end.
 
-Law: every setting is a trait with help that says its unit; the README's table is made from them. Traits are read once,
-at start, into `Config`.
+Law: every setting is a trait with help that says its unit; the README's table is made from them. Traits are
+read once, at start, into `Config`.
 Parts: `NovelApp`.
 """
 
@@ -16,9 +16,10 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, CaselessStrEnum, Float, Int, List, Unicode
 
-from .. import __version__
-from ..core.limits import Bounds
-from ..core.model import DEFAULT_SETTINGS, Settings
+from novel_jupyter import __version__
+from novel_jupyter.core.limits import Bounds
+from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings
+
 from .config import Config
 from .events_log import Log
 from .hub import Hub
@@ -41,7 +42,7 @@ class NovelApp(ExtensionApp):
 
     # --- where things are
     database = Unicode(
-        help="Path of the SQLite file; default: novel_jupyter/sessions.db in Jupyter's data directory."
+        help="Path of the SQLite file; default: novel_jupyter/sessions.db in Jupyter's data folder."
     )
     synchronous = CaselessStrEnum(
         ["FULL", "NORMAL"],

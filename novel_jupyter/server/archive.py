@@ -1,6 +1,7 @@
 """Between a room and its store: loading, looking back, snapshots.
 
-Law: the log is the truth and a snapshot only shortens its reading; a snapshot that cannot be read is passed over.
+Law: the log is the truth and a snapshot only shortens its reading; a snapshot that cannot be read is passed
+over.
 Parts: `load`, `catch_up`, `past`, `snapshot`.
 """
 
@@ -11,12 +12,13 @@ from dataclasses import replace
 
 from orjson import JSONDecodeError, dumps, loads
 
-from ..core.draft import Past, Results, Room
-from ..core.draft import Result as CoreResult
-from ..core.events import Event, decode, fold
-from ..core.history import Need
-from ..core.merge import WriteIndex
-from ..core.model import Head, State
+from novel_jupyter.core.draft import Past, Results, Room
+from novel_jupyter.core.draft import Result as CoreResult
+from novel_jupyter.core.events import Event, decode, fold
+from novel_jupyter.core.history import Need
+from novel_jupyter.core.merge import WriteIndex
+from novel_jupyter.core.model import Head, State
+
 from .ports import RESULTS_KEPT, Append, Behind, Entry, Result, SessionInfo, Store
 
 PAGE = 1000
@@ -24,7 +26,9 @@ EDITS_KEPT = 256
 
 
 async def load(store: Store, session_id: str, keep: int) -> tuple[Room, SessionInfo, list[Event]]:
-    """The room at the head of its log, its listing data, and up to `keep` latest events. Raises SessionNotFound."""
+    """The room at the head of its log, its listing data, and up to `keep` latest events. Raises
+    SessionNotFound.
+    """
     info = await store.info(session_id)
     head = await store.head(session_id)
     room = Room(session_id, info.salt, Head(head.epoch, 0, ""), {}, WriteIndex(), {})

@@ -1,14 +1,15 @@
 """The server's settings as one frozen record, made from the traits of `NovelApp` (whose help texts say more).
 
-Law: nothing below the application reads a trait; every bound that the server enforces is in here or in `Bounds`.
+Law: nothing below the application reads a trait; every bound that the server enforces is in here or in
+`Bounds`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..core.limits import Bounds
-from ..core.model import DEFAULT_SETTINGS, Settings
+from novel_jupyter.core.limits import Bounds
+from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """One socket, any number of sessions: what goes out, and what it takes part in.
 
-Law: everything for a client passes its one bounded outbox and leaves at most once a tick. A client that does not drain
-costs nobody else anything: ephemera go first, then its backlog is thrown away for one `state_sync`, then it is closed
-with 4002 (SPEC R80-R83).
+Law: everything for a client passes its one bounded outbox and leaves at most once a tick. A client that does
+not drain costs nobody else anything: ephemera go first, then its backlog is thrown away for one
+`state_sync`, then it is closed with 4002 (SPEC R80-R83).
 Parts: `Connection`, `Flusher` (one tick for all connections).
 """
 
@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from ..core.errors import CLOSE
-from ..core.limits import TokenBucket
-from ..core.outbox import Outbox
-from ..core.policy import Principal
+from novel_jupyter.core.errors import CLOSE
+from novel_jupyter.core.limits import TokenBucket
+from novel_jupyter.core.outbox import Outbox
+from novel_jupyter.core.policy import Principal
+
 from . import metrics
 from .config import Config
 from .frames import message

@@ -1,8 +1,8 @@
 """Structured log lines.
 
-Law: one line, `event key=value …`, values without spaces or quoted; never a token, a text of a story, or the words of
-an exception (they quote what it failed on): its type and the places it passed are enough to find it. Who asked is told
-a reference, which stands in the log too.
+Law: one line, `event key=value …`, values without spaces or quoted; never a token, a text of a story, or the
+words of an exception (they quote what it failed on): its type and the places it passed are enough to find
+it. Who asked is told a reference, which stands in the log too.
 """
 
 from __future__ import annotations

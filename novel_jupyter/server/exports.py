@@ -1,6 +1,7 @@
 """A session as a file: markdown and HTML to read, JSON to keep.
 
-Law: an export shows its reader's view and no more. Story text is data: HTML escapes all of it and carries no script.
+Law: an export shows its reader's view and no more. Story text is data: HTML escapes all of it and carries no
+script.
 Parts: `EXPORTS` (form → content type and renderer).
 """
 
@@ -13,8 +14,9 @@ from typing import Final
 
 from orjson import Fragment, dumps
 
-from ..core.events import Event, decode
-from ..core.views import rules_of, sees, wire_bytes
+from novel_jupyter.core.events import Event, decode
+from novel_jupyter.core.views import rules_of, sees, wire_bytes
+
 from .ports import Store
 from .session import Session
 

@@ -1,8 +1,9 @@
 """WebSocket frames made once and shared by all who get them.
 
-Law: this is the only module that touches Tornado's private side of a WebSocket. A frame is the finished bytes of one
-server-to-client text message (RFC 6455: unmasked, final); many are written with one `stream.write`. Where the private
-side is not as expected, or compression is on, the same bytes go through `write_message`.
+Law: this is the only module that touches Tornado's private side of a WebSocket. A frame is the finished
+bytes of one server-to-client text message (RFC 6455: unmasked, final); many are written with one
+`stream.write`. Where the private side is not as expected, or compression is on, the same bytes go through
+`write_message`.
 Parts: `frame`, `unframe`, `message`, `Wire` (what a connection writes to).
 """
 
@@ -84,14 +85,18 @@ class Wire:
         return self._waiting
 
     def write(self, frames: list[bytes], done: Callable[[], None]) -> bool:
-        """Write whole frames; False when the socket is gone. `done` is called once they have left, if they had to wait."""
+        """Write whole frames; False when the socket is gone. `done` is called once they have left, if they
+        had
+        to wait.
+        """
         data = b"".join(frames)
         future: Future[None] | None = None
         try:
             if self._stream is not None:
                 future = self._stream.write(data)
                 if not self._stream.writing():
-                    # Left at once. An error since then shows as a closed stream, so nobody waits for this future.
+                    # Left at once. An error since then shows as a closed stream, so nobody waits for this
+                    # future.
                     future.add_done_callback(lambda done_future: done_future.exception())
                     return True
             else:

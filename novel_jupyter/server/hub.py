@@ -1,7 +1,7 @@
 """All sessions of one server: loaded when somebody comes, forgotten when nobody is there.
 
-Law: a session is loaded once, however many ask for it at the same time, and is dropped only when nothing depends on
-its being in memory. One timer serves every session and connection.
+Law: a session is loaded once, however many ask for it at the same time, and is dropped only when nothing
+depends on its being in memory. One timer serves every session and connection.
 Parts: `Hub`.
 """
 
@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
-from ..core.draft import Facts
-from ..core.errors import Refused
-from ..core.model import Settings
-from ..core.opening import Opening, open_session
-from ..core.policy import Principal
-from ..core.times import format_time
-from ..core.views import rules_of
+from novel_jupyter.core.draft import Facts
+from novel_jupyter.core.errors import Refused
+from novel_jupyter.core.model import Settings
+from novel_jupyter.core.opening import Opening, open_session
+from novel_jupyter.core.policy import Principal
+from novel_jupyter.core.times import format_time
+from novel_jupyter.core.views import rules_of
+
 from . import archive, metrics
 from .config import Config
 from .connection import Connection, Flusher
@@ -61,7 +62,7 @@ class Hub:
         """The moment to stamp: never before one that was stamped already."""
         return self._clock.now()
 
-    # --- sessions ----------------------------------------------------------------------------------------------------
+    # --- sessions -------------------------------------------------------------------------------------------
 
     async def create(self, opening: Opening, creator: Principal, settings: Settings, seed: str | None) -> str:
         """Make a session and return its id. Raises Refused `too_many`, `state_full`."""
@@ -119,7 +120,7 @@ class Hub:
     def all_live(self) -> list[Session]:
         return [session for session_id in list(self._sessions) if (session := self.live(session_id))]
 
-    # --- the timer ---------------------------------------------------------------------------------------------------
+    # --- the timer ------------------------------------------------------------------------------------------
 
     async def _run_timer(self) -> None:
         while True:
@@ -159,7 +160,7 @@ class Hub:
         closing = asyncio.create_task(session.close())
         closing.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    # --- connections -------------------------------------------------------------------------------------------------
+    # --- connections ----------------------------------------------------------------------------------------
 
     def add(self, connection: Connection) -> None:
         """Raises Refused `too_many` when this user has its full number of connections."""
@@ -189,7 +190,7 @@ class Hub:
             if session:
                 session.resync(connection)
 
-    # --- the end -----------------------------------------------------------------------------------------------------
+    # --- the end --------------------------------------------------------------------------------------------
 
     async def drain(self) -> None:
         """Tell everybody to come back elsewhere or later, finish what was asked, and close the store."""

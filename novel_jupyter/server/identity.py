@@ -1,8 +1,8 @@
 """Who is at the other end: people by Jupyter's identity provider, kernels by their connection file.
 
-Law: a kernel is its own principal and never a person. It proves itself once with the HMAC key that only it and its
-server hold and gets a short-lived token of ours, bound to that kernel and worth nothing once the kernel is gone.
-Nothing in a frame or a URL says who somebody is.
+Law: a kernel is its own principal and never a person. It proves itself once with the HMAC key that only it
+and its server hold and gets a short-lived token of ours, bound to that kernel and worth nothing once the
+kernel is gone. Nothing in a frame or a URL says who somebody is.
 Parts: `person`, `KernelTokens` (issue, verify, revoke), `IdentityMixin` for handlers.
 """
 
@@ -21,8 +21,8 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
-from ..core.limits import TokenBucket
-from ..core.policy import Principal
+from novel_jupyter.core.limits import TokenBucket
+from novel_jupyter.core.policy import Principal
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -35,7 +35,9 @@ NONCES_KEPT = 10_000
 
 
 def person(user: User) -> Principal:
-    """The principal of a logged-in user. A name that could be taken for something else is marked as a person's."""
+    """The principal of a logged-in user. A name that could be taken for something else is marked as a
+    person's.
+    """
     name = user.username
     plain = not name.startswith(RESERVED) and name not in ("host", "server")
     return Principal(name if plain else f"person:{name}", user.display_name or user.name or name)
@@ -48,7 +50,9 @@ class _Grant:
 
 
 class KernelTokens:
-    """Tokens of kernels. `key_of` gives a running kernel's HMAC key, None for a kernel that this server does not run."""
+    """Tokens of kernels. `key_of` gives a running kernel's HMAC key, None for a kernel that this server does
+    not run.
+    """
 
     def __init__(
         self, key_of: Callable[[str], bytes | None], lifetime: float, clock: Callable[[], float] = time.time
@@ -94,7 +98,9 @@ class KernelTokens:
             del self._grants[token]
 
     def verify(self, token: str) -> tuple[Principal, float] | None:
-        """(principal, moment of expiry), or None for a token that is unknown, over, or whose kernel has stopped."""
+        """(principal, moment of expiry), or None for a token that is unknown, over, or whose kernel has
+        stopped.
+        """
         grant = self._grants.get(token)
         if grant is None or grant.expires < self._clock() or self._key_of(grant.kernel_id) is None:
             self._grants.pop(token, None)
@@ -132,7 +138,9 @@ class IdentityMixin(JupyterHandler):
         return grant
 
     async def principal(self, action: str) -> tuple[Principal, float | None]:
-        """(who, moment at which the login ends or None). Raises HTTPError 403 for a stranger, or if not authorized."""
+        """(who, moment at which the login ends or None). Raises HTTPError 403 for a stranger, or if not
+        authorized.
+        """
         grant = self.kernel_grant()
         if grant:
             return grant

@@ -1,9 +1,9 @@
 """A session in memory: it takes commands in, one append at a time, and shows what was committed.
 
-Law: the room decides nothing; `core.room.decide` does, on a draft that takes effect only when the store took it. One
-append is in flight and carries every decision made meanwhile. Broadcast comes only after commit. When another writer
-was faster, or the outcome of an append is unknown, the draft is dropped, the log is read, and what is absent is decided
-again (SPEC R2, R76-R79).
+Law: the room decides nothing; `core.room.decide` does, on a draft that takes effect only when the store took
+it. One append is in flight and carries every decision made meanwhile. Broadcast comes only after commit.
+When another writer was faster, or the outcome of an append is unknown, the draft is dropped, the log is
+read, and what is absent is decided again (SPEC R2, R76-R79).
 Parts: `Asked` (a command and who waits for it), `LiveRoom`.
 """
 
@@ -15,15 +15,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ..core.draft import ClientKey, Draft, Facts, Past, Room
-from ..core.errors import Refused
-from ..core.events import Event
-from ..core.history import Need, need
-from ..core.messages import ClientMessage, JoinSession
-from ..core.model import Head
-from ..core.policy import Principal
-from ..core.room import Command, Reply, client_key, decide, tick
-from ..core.views import rules_of
+from novel_jupyter.core.draft import ClientKey, Draft, Facts, Past, Room
+from novel_jupyter.core.errors import Refused
+from novel_jupyter.core.events import Event
+from novel_jupyter.core.history import Need, need
+from novel_jupyter.core.messages import ClientMessage, JoinSession
+from novel_jupyter.core.model import Head
+from novel_jupyter.core.policy import Principal
+from novel_jupyter.core.room import Command, Reply, client_key, decide, tick
+from novel_jupyter.core.views import rules_of
+
 from . import archive, metrics
 from .config import Config
 from .events_log import Log
@@ -174,7 +175,8 @@ class LiveRoom:
             self._on_commit(events)
 
     async def _after_failure(self, batch: list[Asked], error: StoreUnavailable) -> None:
-        """The outcome of the append is unknown: look before deciding again. Raises if the store stays away."""
+        """The outcome of the append is unknown: look before deciding again. Raises if the store stays
+        away."""
         self._log.failure("append", error, session=self.room.session_id)
         await asyncio.sleep(RETRY_SECONDS)
         await self._read_on(batch)

@@ -1,7 +1,8 @@
 """Streamed narration on its way through the server.
 
-Law: chunks are provisional and never stored; those of one tick leave as one frame, joined in order; whoever joins in
-mid-stream gets the text so far. Offsets are in UTF-16 units, so a repeated chunk is known and passed over.
+Law: chunks are provisional and never stored; those of one tick leave as one frame, joined in order; whoever
+joins in mid-stream gets the text so far. Offsets are in UTF-16 units, so a repeated chunk is known and
+passed over.
 Parts: `Narration`.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 
-from ..core.errors import Refused
-from ..core.messages import Chunk
+from novel_jupyter.core.errors import Refused
+from novel_jupyter.core.messages import Chunk
+
 from .frames import message
 from .subscribers import Subscribers
 

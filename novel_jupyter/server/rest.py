@@ -1,13 +1,13 @@
 """REST, for everything that is not live: stories, sessions, history, exports, a kernel's credential.
 
-Law: the same identity, policy and view as on the socket. Errors are `{"code", "message"}`; bodies and pages are bounded.
-A session is shown only to those who belong to it; to others it does not exist.
+Law: the same identity, policy and view as on the socket. Errors are `{"code", "message"}`; bodies and pages
+are bounded. A session is shown only to those who belong to it; to others it does not exist.
 Parts: one handler for each resource, `HANDLERS`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import APIHandler
@@ -15,14 +15,15 @@ from orjson import Fragment, dumps
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tornado.web import HTTPError
 
-from ..core.errors import Refused
-from ..core.events import decode
-from ..core.messages import ChangeSettings, SetStatus, SystemMessage
-from ..core.model import DEFAULT_SETTINGS, Settings
-from ..core.policy import Principal
-from ..core.room import Reply
-from ..core.views import rules_of, view_hash, view_of, wire_bytes
-from ..story.loader import StoryError
+from novel_jupyter.core.errors import Refused
+from novel_jupyter.core.events import decode
+from novel_jupyter.core.messages import ChangeSettings, SetStatus, SystemMessage
+from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings
+from novel_jupyter.core.policy import Principal
+from novel_jupyter.core.room import Reply
+from novel_jupyter.core.views import rules_of, view_hash, view_of, wire_bytes
+from novel_jupyter.story.loader import StoryError
+
 from .exports import EXPORTS
 from .identity import IdentityMixin
 from .live import Asked
@@ -163,8 +164,7 @@ class SessionsHandler(NovelHandler):
         said = changes.model_dump(exclude={"kind"}, exclude_none=True)
         if said.get("collect_timeout") == 0:
             said["collect_timeout"] = None
-        settings: Settings = {**DEFAULT_SETTINGS, **self.hub.config.default_settings, **said}  # type: ignore[typeddict-item]
-        return settings
+        return cast(Settings, {**DEFAULT_SETTINGS, **self.hub.config.default_settings, **said})
 
 
 class SessionHandler(NovelHandler):

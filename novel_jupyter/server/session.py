@@ -1,8 +1,8 @@
 """A session with its people: presence, subscriptions, the host, what streams, and the timers of one room.
 
-Law: effects follow from committed state, level by level, never from the command that led there: after every commit the
-readers get the events, changed views get a `full_sync`, and the holder of the lease is asked for what the state lacks.
-So a restart, a take-over or another server's commit need no path of their own.
+Law: effects follow from committed state, level by level, never from the command that led there: after every
+commit the readers get the events, changed views get a `full_sync`, and the holder of the lease is asked for
+what the state lacks. So a restart, a take-over or another server's commit need no path of their own.
 Parts: `Session`.
 """
 
@@ -14,18 +14,20 @@ from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
-from ..core.draft import Facts, Room
-from ..core.errors import Refused
-from ..core.events import Event, audience_of_partition
-from ..core.hosting import host_task
-from ..core.limits import TokenBucket
-from ..core.messages import Chunk, CommandId, Cursor, HeadEcho, JoinSession, Progress, StateSync
-from ..core.patch import PatchError, parse_pointer
-from ..core.policy import SERVER, Principal, require
-from ..core.presence import Presence
-from ..core.room import Reply, next_deadline
-from ..core.telling import relay, turn_seed
-from ..core.views import rules_of, sees, view_of
+from novel_jupyter.core.draft import Facts, Room
+from novel_jupyter.core.errors import Refused
+from novel_jupyter.core.events import Event, audience_of_partition
+from novel_jupyter.core.hosting import host_task
+from novel_jupyter.core.incoming import CommandId
+from novel_jupyter.core.limits import TokenBucket
+from novel_jupyter.core.messages import Chunk, Cursor, HeadEcho, JoinSession, Progress, StateSync
+from novel_jupyter.core.patch import PatchError, parse_pointer
+from novel_jupyter.core.policy import SERVER, Principal, require
+from novel_jupyter.core.presence import Presence
+from novel_jupyter.core.room import Reply, next_deadline
+from novel_jupyter.core.telling import relay, turn_seed
+from novel_jupyter.core.views import rules_of, sees, view_of
+
 from .config import Config
 from .connection import Connection
 from .events_log import Log
@@ -67,10 +69,12 @@ class Session:
         self._ticking = False
         self._buckets: dict[str, TokenBucket] = {}
 
-    # --- facts -------------------------------------------------------------------------------------------------------
+    # --- facts ----------------------------------------------------------------------------------------------
 
     def facts(self) -> Facts:
-        """The world as this server knows it. Right after loading, whoever has a seat is given time to come back."""
+        """The world as this server knows it. Right after loading, whoever has a seat is given time to come
+        back.
+        """
         present = set(self.presence.users())
         if time.monotonic() - self._loaded < self._config.presence_grace:
             present |= {s["owner"] for s in rules_of(self.live.room.state)["seats"].values() if s["owner"]}
@@ -82,7 +86,7 @@ class Session:
             return None
         return self.last_used
 
-    # --- joining -----------------------------------------------------------------------------------------------------
+    # --- joining --------------------------------------------------------------------------------------------
 
     async def join(self, connection: Connection, joining: JoinSession) -> None:
         """Make the sender a participant if need be, subscribe it, and say where the session stands."""
@@ -166,7 +170,9 @@ class Session:
             self._answer(connection, HeadEcho(), None, None, connection.control)
 
     def leave(self, connection: Connection, at_once: bool = True) -> None:
-        """The connection is no longer of this session; without `at_once` its user has the grace period to return."""
+        """The connection is no longer of this session; without `at_once` its user has the grace period to
+        return.
+        """
         if self.subscribers.remove(connection.id) is None:
             return
         self.last_used = time.monotonic()
@@ -177,7 +183,7 @@ class Session:
         if at_once:
             self._expire()
 
-    # --- commands ----------------------------------------------------------------------------------------------------
+    # --- commands -------------------------------------------------------------------------------------------
 
     def take_turn(self, user_id: str, now: float) -> float:
         """Seconds that this user must wait before its next command here; 0.0 when it may go on."""
@@ -216,7 +222,7 @@ class Session:
         )
         self.subscribers.ephemeral(f"progress/{data.agent}", frame)
 
-    # --- after a commit ----------------------------------------------------------------------------------------------
+    # --- after a commit -------------------------------------------------------------------------------------
 
     def _committed(self, events: list[Event]) -> None:
         """Everything that follows from committed events."""
@@ -243,7 +249,9 @@ class Session:
                 connection.close(4503)
 
     def _ask_host(self, again: bool = False) -> None:
-        """Ask the holder of the lease for what the state lacks; `again` repeats it for a holder that came back."""
+        """Ask the holder of the lease for what the state lacks; `again` repeats it for a holder that came
+        back.
+        """
         state = self.live.room.state
         task = host_task(state, turn_seed(state))
         if task == self._asked_host and not again:
@@ -256,7 +264,7 @@ class Session:
         for subscriber in self.subscribers.of_user(holder):
             subscriber.connection.control(frame)
 
-    # --- presence and time -------------------------------------------------------------------------------------------
+    # --- presence and time ----------------------------------------------------------------------------------
 
     def who(self) -> list[dict[str, object]]:
         """The users who are here, each once."""

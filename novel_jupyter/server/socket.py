@@ -1,8 +1,8 @@
 """The WebSocket at `novel/api/ws`: frames in, routed to sessions.
 
-Law: nothing of a session is touched before the sender is authenticated and authorized; `open` is the first moment at
-which it is. Every frame is bounded before it is parsed and answered whatever is wrong with it; only abuse closes a
-socket. Frames of one socket are handled in order (SPEC R88-R95).
+Law: nothing of a session is touched before the sender is authenticated and authorized; `open` is the first
+moment at which it is. Every frame is bounded before it is parsed and answered whatever is wrong with it;
+only abuse closes a socket. Frames of one socket are handled in order (SPEC R88-R95).
 Parts: `NovelSocket`, its routing table.
 """
 
@@ -19,10 +19,11 @@ from jupyter_server.base.websocket import WebSocketMixin
 from pydantic import JsonValue
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
-from .. import __version__
-from ..core.errors import UNDECIDED, Refused
-from ..core.limits import check_depth
-from ..core.messages import (
+from novel_jupyter import __version__
+from novel_jupyter.core.errors import UNDECIDED, Refused
+from novel_jupyter.core.incoming import parse
+from novel_jupyter.core.limits import check_depth
+from novel_jupyter.core.messages import (
     Chunk,
     ClientMessage,
     JoinSession,
@@ -32,11 +33,11 @@ from ..core.messages import (
     StateSync,
     Token,
     UserCursor,
-    parse,
 )
-from ..core.policy import require
-from ..core.room import Reply, client_key, is_command
-from ..core.room import Command as RoomCommand
+from novel_jupyter.core.policy import require
+from novel_jupyter.core.room import Command as RoomCommand
+from novel_jupyter.core.room import Reply, client_key, is_command
+
 from . import metrics
 from .connection import Connection
 from .frames import Wire, message, unframe
@@ -132,7 +133,9 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
             self.hub.remove(self.connection)
 
     async def on_message(self, text: str | bytes) -> None:
-        """One frame. Tornado reads the next one when this is done, so a loading session holds back its own client only."""
+        """One frame. Tornado reads the next one when this is done, so a loading session holds back its own
+        client only.
+        """
         connection = self.connection
         if connection is None or connection.closed:
             return

@@ -1,7 +1,7 @@
 """The stories that this server offers, and what it lets pass as an action.
 
-Law: the server reads stories as data; it never runs the engine. A story that cannot be read is refused with file, line
-and what was expected.
+Law: the server reads stories as data; it never runs the engine. A story that cannot be read is refused with
+file, line and what was expected.
 Parts: `Stories`.
 """
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from ..core.errors import Refused
-from ..core.opening import Opening
-from ..story.actions import parse_action
-from ..story.loader import StoryError, bundled, load_bundled, load_story
-from ..story.schema import Story
-from ..story.world import initial_state, strategies
+from novel_jupyter.core.errors import Refused
+from novel_jupyter.core.opening import Opening
+from novel_jupyter.story.actions import parse_action
+from novel_jupyter.story.loader import StoryError, bundled, load_bundled, load_story
+from novel_jupyter.story.schema import Story
+from novel_jupyter.story.world import initial_state, strategies
 
 ACTION_BYTES = 8192
 

@@ -1,7 +1,7 @@
 """Who listens to a room, and in which view.
 
-Law: a broadcast is encoded once for each view and the same bytes go to everyone who has it. A view is looked up again
-after every event that can change it, before the next event is shown.
+Law: a broadcast is encoded once for each view and the same bytes go to everyone who has it. A view is looked
+up again after every event that can change it, before the next event is shown.
 Parts: `Subscriber`, `Subscribers`.
 """
 
@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..core.events import Event
-from ..core.model import State
-from ..core.views import View, view_of, wire_bytes
+from novel_jupyter.core.events import Event
+from novel_jupyter.core.model import State
+from novel_jupyter.core.views import View, view_of, wire_bytes
+
 from .connection import Connection
 from .frames import frame
 

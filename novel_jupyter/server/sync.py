@@ -1,7 +1,7 @@
 """The answer to a client that says where it stands (SPEC R84-R87).
 
-Law: never silently partial. A delta is every missed event in the client's present view, or it is a `full_sync`; a
-client whose epoch, number or hash is another history gets the server's state as a `conflict`.
+Law: never silently partial. A delta is every missed event in the client's present view, or it is a
+`full_sync`; a client whose epoch, number or hash is another history gets the server's state as a `conflict`.
 Parts: `Ring` (recent events), `answer`.
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Iterable
 
 from orjson import Fragment
 
-from ..core.draft import Results, Room
-from ..core.events import Event
-from ..core.messages import HeadEcho
-from ..core.policy import Principal
-from ..core.views import View, project_state, view_of, view_since, wire_bytes
+from novel_jupyter.core.draft import Results, Room
+from novel_jupyter.core.events import Event
+from novel_jupyter.core.messages import HeadEcho
+from novel_jupyter.core.policy import Principal
+from novel_jupyter.core.views import View, project_state, view_of, view_since, wire_bytes
 
 DELTA_EVENTS = 1000
 
