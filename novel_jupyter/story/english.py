@@ -129,10 +129,11 @@ def render(phrase: str, words: Mapping[str, Word], tense: Tense) -> str:
 
     def slot(match: re.Match[str]) -> str:
         word = words[match[1]]
+        # Only the subject that opens a sentence shrinks to its pronoun; anywhere else it would need a case.
         if match[3]:
             return pronoun(word.pronouns, match[3])
         # "They takes": for singular they the name stays, unless the phrase itself asks for the pronoun.
-        short = word.short and word.pronouns != "they"
+        short = word.short and word.pronouns != "they" and match.start() == 0
         if match[4]:
             return pronoun(word.pronouns, "his") if short else word.possessive()
         return pronoun(word.pronouns, "he") if short else word.text
@@ -141,7 +142,7 @@ def render(phrase: str, words: Mapping[str, Word], tense: Tense) -> str:
         plural = bool(match[3]) or (match[2] is not None and words[match[2]].pronouns == "they")
         return conjugate(match[1], tense, plural)
 
-    return capitalise(_SLOT.sub(slot, _VERB.sub(verb, phrase)))
+    return capitalise(_VERB.sub(verb, _SLOT.sub(slot, phrase)))
 
 
 def capitalise(text: str) -> str:

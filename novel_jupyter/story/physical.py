@@ -172,7 +172,9 @@ def search(it: Attempt) -> Ruling:
     ]
     if outcome == "complication":
         ruling.tell("search.trouble", place=here)
-        price(it, ruling, violent=True)
+        # Half looked through: worth another try, but not at once.
+        ruling.effects.append(fx.Sighted(it.me, here, here, None, it.turn - 3))
+        price(it, ruling)
     elif items:
         item = it.dice.pick(items, it.me, "found")
         ruling.reason = f"{it.name} searched {look.name(here)} and found {look.name(item)}."
@@ -303,7 +305,7 @@ def attack(it: Attempt) -> Ruling:
         price(it, ruling, violent=True)
         return ruling
     struck = guard if guard and guard != it.me and outcome == "cost" else target
-    depth = 2 if armed and roll.total >= 11 else 1
+    depth = 2 if armed and it.push and roll.total >= 11 else 1
     ruling.effects.append(fx.Hurt(struck, depth))
     if struck != target:
         ruling.reason = f"{it.name} attacked {look.name(target)}, and {look.name(struck)} stood between."

@@ -22,7 +22,7 @@ DEPTH: Final = 4
 """How far a goal is worked backwards."""
 _ROUGH: Final[Mapping[str, tuple[int, int, int, int]]] = {
     # By act: what is unthinkable in the afternoon is tried at four in the morning.
-    "attack": (-9, -6, -2, 0),
+    "attack": (-12, -8, -4, -1),
     "threaten": (-4, 0, 1, 1),
     "betray": (-5, -1, 1, 2),
     "wrest": (-4, -1, 1, 2),
@@ -98,7 +98,7 @@ class _Mind:
             case act.Hide():
                 return 2 * self.trait("sly") - 3 + self.rough("idle")
             case act.Search():
-                return self.trait("sharp") - 1 + self.rough("idle") // 2
+                return self.trait("sharp") - 2 - len(self.view.present) + self.rough("idle") // 2
             case act.Move():
                 return -1
             case act.Ask():
@@ -216,7 +216,7 @@ class _Mind:
             (act.Threaten(target=holder, about=item), 7 + self.trait("bold") - trust),
             (act.Take(item=item), 7 + max(self.trait("bold"), self.trait("sly"))),
             (act.Betray(target=holder, about=item), 6 + 2 * self.trait("sly")),
-            (act.Attack(target=holder), 1 + self.trait("bold")),
+            (act.Attack(target=holder), self.trait("bold") - 2),
         ]
         for action, appeal in ways:
             self.want(action, 2 * weight + appeal, why)
@@ -228,6 +228,19 @@ class _Mind:
             sighting = view.seen.get(place)
             return sighting is None or view.turn - sighting["turn"] > 5
 
+        hints = [
+            place
+            for _, belief in sorted(view.beliefs.items())
+            if item in belief["about"]
+            for place in belief["about"]
+            if place in view.map and fresh(place)
+        ]
+        if hints:
+            if view.location in hints:
+                self.want(act.Search(target=view.location), 9 + 3 * weight, why)
+            else:
+                self._go(hints[0], weight, why, 1)
+            return
         if fresh(view.location):
             self.want(act.Search(target=view.location), 3 + 2 * weight, why)
         for other in view.present:
@@ -324,7 +337,7 @@ class _Mind:
 
     def _harm_goal(self, goal: GoalState, weight: int) -> None:
         foe, why = goal["target"], goal["text"]
-        self.want(act.Attack(target=foe), 2 + 2 * weight + self.trait("bold"), why)
+        self.want(act.Attack(target=foe), 2 * weight + self.trait("bold"), why)
         self.want(act.Threaten(target=foe), 2 + 2 * weight, why)
         last = self.view.seen.get(foe)
         if self.stage >= 2 and foe not in self.view.present and last and last["location"]:
@@ -360,7 +373,7 @@ class _Mind:
             if person.health < 3 and self.trust(other) >= 1:
                 self.want(act.Help(target=other), 5 + self.trait("warm"), f"{person.name} is hurt")
         if view.call and view.call != view.location:
-            self._go(view.call, 1 + self.stage // 2, "it is being settled there", 1)
+            self._go(view.call, 2, "it is being settled there", 1)
         elif not view.present:
             self._seek_company(1, "not to be alone with it")
 
@@ -380,4 +393,5 @@ class _Mind:
                 if option.kind == entry["kind"]:
                     target = getattr(option, "target", None) or getattr(option, "item", None)
                     same = target is not None and target in entry["about"]
-                    self.scores[option] -= (4 if same else 2) - min(age, 3) // 2
+                    again = 8 if same and option.kind == "ask" else 4 if same else 2
+                    self.scores[option] -= again - min(age, 3) // 2

@@ -8,6 +8,7 @@ Parts: `tell`, `plain` (the last resort: what happened, in the words of the even
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -16,6 +17,7 @@ from .english import Tense, Word, capitalise, render
 from .phrases import BANK
 from .turn import DIRECTOR, Beat, Cast, Sentence, StoryEvent, TurnRecord
 
+_OWNED: Final = re.compile(r"\{([A-C])\}’s")
 _LITERAL: Final = frozenset({"line", "text", "said", "phrase", "title"})
 
 
@@ -120,7 +122,8 @@ class _Teller:
         words = words_for(self.record, event, beat.slots)
         people = {slot: word for slot, word in words.items() if slot in ("A", "B", "C")}
         if event.character != DIRECTOR and self._clear(event.character, people):
-            words["A"] = Word(words["A"].text, words["A"].pronouns, short=True)
+            words["A"] = Word(words["A"].text, words["A"].pronouns, short=phrase.startswith("{A"))
+        phrase = _OWNED.sub(r"{\1's}", phrase)
         place = self.record.names.get(lead or "")
         if place and phrase.startswith("{A}") and "{at}" not in phrase and "{place}" not in phrase:
             phrase = f"{place.prep} {place.article} {place.name} {phrase}"

@@ -46,11 +46,11 @@ def _candidates(look: Look, me: str) -> Iterator[Action]:
     for item in [*mine, *look.items_at(here)]:
         yield from (act.Use(item=item, how=how) for how in sorted(look.uses(item)))
     topics = _topics(look, me)
-    # What everybody knew from the start is no news to anyone.
+    # What was said openly and everybody here knows is no news.
     news = [
         fact
-        for fact, belief in sorted(seat["beliefs"].items())
-        if belief["source"] != "start" or fact not in look.stage["facts"]
+        for fact in sorted(seat["beliefs"])
+        if fact not in look.stage["facts"] or not all(look.knows(other, fact) for other in others)
     ]
     if others:
         yield from (act.Tell(fact=fact) for fact in news)

@@ -160,7 +160,7 @@ class Table:
         event = StoryEvent(
             id=f"e{len(self.events) + 1}",
             character=who,
-            action=action,
+            action=self._as_seen(action) if ruling.open else action,
             outcome=ruling.outcome,
             reason=ruling.reason,
             by=by,
@@ -182,6 +182,16 @@ class Table:
             self._remember(event, sorted({*there, *arrived}))
         for aside in ruling.asides:
             self._whisper(who, action, ruling, by, place, aside)
+
+    def _as_seen(self, action: Json) -> Json:
+        """An action as the others see it: not what is whispered, nor the name of a fact that nobody said."""
+        public = self.look.stage["facts"]
+        hidden = {fact for fact in self.look.stage["director"]["facts"] if fact not in public}
+        secret = {key for key in ("about", "fact") if action.get(key) in hidden}
+        if action.get("quietly"):
+            secret |= {"fact", "text"}
+        spoken = action.get("kind") in ("tell", "betray") and not action.get("quietly")
+        return action if spoken else {key: value for key, value in action.items() if key not in secret}
 
     def _whisper(
         self, who: str, action: Json, ruling: Ruling, by: By, place: str | None, aside: Aside
