@@ -3,7 +3,7 @@
 #   make demo    play a story to its end in the terminal, on a real server and a real kernel
 #   make lab     open the first notebook in JupyterLab
 #   make test    lint, types, all tests
-#   make types   write the TypeScript protocol types anew from the Python models
+#   make types   write what follows from the Python models anew: schemas, TypeScript types, tables
 #   make clean   remove the environment and everything generated
 #
 # Each target sets up what it needs and no more; a second run only checks the stamps.
@@ -21,7 +21,6 @@ LABEXT := labextension
 WITH_NODE := NODE_USE_SYSTEM_CA=1 PATH="$(CURDIR)/$(BIN):$$PATH"
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-SCHEMA := $(LABEXT)/schema/protocol.json
 
 # One environment, one writer.
 .NOTPARALLEL:
@@ -55,10 +54,9 @@ vitest: $(LABEXT)/node_modules/.stamp
 	@echo "== types and tests of the TypeScript package"
 	@cd $(LABEXT) && $(WITH_NODE) npm run --silent build && $(WITH_NODE) npm test --silent
 
-types: $(LABEXT)/node_modules/.stamp
-	@mkdir -p $(dir $(SCHEMA))
-	@$(BIN)/novel-jupyter schema > $(SCHEMA).new && mv $(SCHEMA).new $(SCHEMA)
-	@cd $(LABEXT) && $(WITH_NODE) npm run --silent generate
+types: $(VENV)/.dev $(LABEXT)/node_modules/.stamp
+	@$(WITH_NODE) $(BIN)/python scripts/generate_protocol.py
+	@$(BIN)/python scripts/generate_readme.py
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix .

@@ -43,95 +43,123 @@ class NovelApp(ExtensionApp):
     # --- where things are
     database = Unicode(
         help="Path of the SQLite file; default: novel_jupyter/sessions.db in Jupyter's data folder."
-    )
+    ).tag(config=True)
     synchronous = CaselessStrEnum(
         ["FULL", "NORMAL"],
         "FULL",
         help="FULL: what was acknowledged survives a power cut. NORMAL: only a killed process, but faster.",
-    )
-    story_folders = List(Unicode(), help="Folders with more stories (<name>.yaml) to offer.")
+    ).tag(config=True)
+    story_folders = List(Unicode(), help="Folders with more stories (<name>.yaml) to offer.").tag(config=True)
 
     # --- sessions
     turn_policy = CaselessStrEnum(
         ["immediate", "round", "vote"],
         "round",
         help="How new sessions lock a turn, unless their creator says.",
-    )
+    ).tag(config=True)
     collect_timeout = Float(
         0.0, min=0, help="Seconds from a turn's first proposal to its lock in new sessions; 0: none."
-    )
+    ).tag(config=True)
     understudy_after = Float(
         DEFAULT_SETTINGS["understudy_after"],
         min=0,
         help="Seconds after which the agent plays for an absent owner.",
+    ).tag(config=True)
+    review = Bool(False, help="Whether new sessions wait after each turn until a director accepts it.").tag(
+        config=True
     )
-    review = Bool(False, help="Whether new sessions wait after each turn until a director accepts it.")
     default_role = CaselessStrEnum(
         ["player", "spectator", "none"],
         "player",
-        help="The role of somebody who joins by knowing the session's id. 'none': only whom the owner lets in.",
-    )
+        help="The role of somebody who joins by the session's id. 'none': only whom the owner lets in.",
+    ).tag(config=True)
 
     # --- limits
-    max_frame_bytes = Int(_B.frame_bytes, min=1024, help="Largest frame of a client, in bytes (too_large).")
-    max_json_depth = Int(_B.json_depth, min=4, help="Deepest nesting of a frame's JSON (too_deep).")
-    max_patch_ops = Int(_B.patch_ops, min=1, max=512, help="Operations of one edit (too_large).")
-    max_chat_chars = Int(_B.chat_chars, min=1, max=4000, help="Characters of a chat message (too_large).")
-    max_state_bytes = Int(_B.state_bytes, min=16384, help="A session's state as JSON, in bytes (state_full).")
-    max_participants = Int(_B.participants, min=1, help="People of one session (session_full).")
-    max_sessions = Int(_B.sessions, min=1, help="Sessions in memory at once (too_many).")
+    max_frame_bytes = Int(
+        _B.frame_bytes, min=1024, help="Largest frame of a client, in bytes (too_large)."
+    ).tag(config=True)
+    max_json_depth = Int(_B.json_depth, min=4, help="Deepest nesting of a frame's JSON (too_deep).").tag(
+        config=True
+    )
+    max_patch_ops = Int(_B.patch_ops, min=1, max=512, help="Operations of one edit (too_large).").tag(
+        config=True
+    )
+    max_chat_chars = Int(
+        _B.chat_chars, min=1, max=4000, help="Characters of a chat message (too_large)."
+    ).tag(config=True)
+    max_state_bytes = Int(
+        _B.state_bytes, min=16384, help="A session's state as JSON, in bytes (state_full)."
+    ).tag(config=True)
+    max_participants = Int(_B.participants, min=1, help="People of one session (session_full).").tag(
+        config=True
+    )
+    max_sessions = Int(_B.sessions, min=1, help="Sessions in memory at once (too_many).").tag(config=True)
     max_sessions_per_connection = Int(
         _B.sessions_per_connection, min=1, help="Sessions on one socket (too_many)."
-    )
+    ).tag(config=True)
     max_connections_per_user = Int(
         _B.connections_per_user, min=1, help="Open sockets of one user (too_many)."
-    )
-    max_in_flight = Int(_B.in_flight, min=1, help="Commands of a socket that wait for an answer (in_flight).")
+    ).tag(config=True)
+    max_in_flight = Int(
+        _B.in_flight, min=1, help="Commands of a socket that wait for an answer (in_flight)."
+    ).tag(config=True)
     frames_per_second = Float(
         _C.frames_per_second, min=1, help="Frames a second from one socket, for ever (rate)."
+    ).tag(config=True)
+    frames_burst = Float(_C.frames_burst, min=1, help="Frames at once from one socket (rate).").tag(
+        config=True
     )
-    frames_burst = Float(_C.frames_burst, min=1, help="Frames at once from one socket (rate).")
     commands_per_second = Float(
         _C.commands_per_second, min=1, help="Commands a second of a user in a session (rate)."
-    )
-    commands_burst = Float(_C.commands_burst, min=1, help="Commands at once of a user in a session (rate).")
+    ).tag(config=True)
+    commands_burst = Float(
+        _C.commands_burst, min=1, help="Commands at once of a user in a session (rate)."
+    ).tag(config=True)
 
     # --- sockets and memory
-    tick = Float(_C.tick, min=0.001, help="Seconds between flushes of a socket's outbox.")
-    cursor_interval = Float(_C.cursor_interval, min=0.02, help="Seconds between broadcasts of cursors.")
+    tick = Float(_C.tick, min=0.001, help="Seconds between flushes of a socket's outbox.").tag(config=True)
+    cursor_interval = Float(_C.cursor_interval, min=0.02, help="Seconds between broadcasts of cursors.").tag(
+        config=True
+    )
     outbox_bytes = Int(
         _C.outbox_bytes, min=65536, help="Bytes that may wait for one socket before it is resynced."
-    )
+    ).tag(config=True)
     outbox_frames = Int(
         _C.outbox_frames, min=16, help="Batches that may wait for one socket before it is resynced."
-    )
+    ).tag(config=True)
     stall_timeout = Float(
         _C.stall_timeout, min=0.1, help="Seconds a socket may take nothing before it is closed (4002)."
+    ).tag(config=True)
+    ping_interval = Float(_C.ping_interval, min=0.1, help="Seconds between pings of a socket.").tag(
+        config=True
     )
-    ping_interval = Float(_C.ping_interval, min=0.1, help="Seconds between pings of a socket.")
     pong_timeout = Float(
         _C.pong_timeout, min=0.2, help="Seconds without any sign of life before a close (4005)."
-    )
+    ).tag(config=True)
     presence_grace = Float(
         _C.presence_grace, min=0, help="Seconds in which a lost connection can come back unnoticed."
-    )
+    ).tag(config=True)
     lease_timeout = Float(
         _C.lease_timeout, min=0, help="Seconds without its kernel after which a lease is lost."
-    )
+    ).tag(config=True)
     idle_timeout = Float(
         _C.idle_timeout, min=0, help="Seconds without people after which a session leaves memory."
-    )
+    ).tag(config=True)
     reconnect_after = Float(
         _C.reconnect_after, min=0, help="Seconds that clients of a draining server should wait."
+    ).tag(config=True)
+    snapshot_every = Int(_C.snapshot_every, min=10, help="Events between snapshots of a session.").tag(
+        config=True
     )
-    snapshot_every = Int(_C.snapshot_every, min=10, help="Events between snapshots of a session.")
     ring_events = Int(
         _C.ring_events, min=1, help="Latest events of a session that are kept in memory for deltas."
+    ).tag(config=True)
+    ring_bytes = Int(_C.ring_bytes, min=65536, help="Bytes of latest events kept in memory for deltas.").tag(
+        config=True
     )
-    ring_bytes = Int(_C.ring_bytes, min=65536, help="Bytes of latest events kept in memory for deltas.")
     kernel_token_lifetime = Float(
         _C.kernel_token_lifetime, min=10, help="Seconds that a kernel's token is good for."
-    )
+    ).tag(config=True)
 
     def config_record(self) -> Config:
         """The traits as the record that everything below reads."""
