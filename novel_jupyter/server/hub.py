@@ -74,7 +74,7 @@ class Hub:
         )
         if draft.measured_size() > self.config.bounds.state_bytes:
             raise Refused("state_full", "the story is larger than a session's state may be")
-        members = ((creator.user_id, "owner"),) if creator.kind == "person" else ()
+        members = ((creator.user_id, "owner" if creator.kind == "person" else "host"),)
         info = SessionInfo(
             session_id, opening.story, opening.title, "open", members, facts.now, facts.now, False, salt
         )
@@ -108,9 +108,11 @@ class Hub:
 
     async def _load(self, session_id: str) -> Session:
         room, info, recent = await archive.load(self.store, session_id, self.config.ring_events)
-        return Session(
+        session = Session(
             self.store, self.config, self.log, room, info, recent, self.now, self.stories.check_action
         )
+        session.live.maybe_snapshot()
+        return session
 
     def _loaded(self, session_id: str, done: asyncio.Task[Session]) -> None:
         if done.cancelled() or done.exception() is not None:

@@ -98,11 +98,12 @@ class LiveRoom:
     async def _run(self) -> None:
         try:
             while self._queue:
-                batch = await self._next_batch()
+                batch: list[Asked] = []
                 try:
+                    self._take_batch(batch)
                     await self._decide(batch)
                 except Exception as error:
-                    self._fail(batch, error)
+                    self._fail(batch or [self._queue.popleft()], error)
         finally:
             self._running = None
 
@@ -113,13 +114,18 @@ class LiveRoom:
         code = "unavailable" if unavailable else "internal"
         for asked in batch:
             refused = Refused(code, reference=reference)
-            asked.done(
-                Reply(asked.message.id if asked.message else None, self.head.sequence_id, refused.data())
-            )
+            id = asked.message.id if asked.message else None
+            self._answer(asked, Reply(id, self.head.sequence_id, refused.data()))
 
-    async def _next_batch(self) -> list[Asked]:
-        """The commands that can be decided together: one that looks back at history goes alone."""
-        batch: list[Asked] = []
+    def _answer(self, asked: Asked, reply: Reply) -> None:
+        """Tell whoever asked. What fails in the telling must not spoil what was committed."""
+        try:
+            asked.done(reply)
+        except Exception as error:
+            self._log.failure("answer", error, session=self.room.session_id)
+
+    def _take_batch(self, batch: list[Asked]) -> None:
+        """Take the commands that can be decided together: one that looks back at history goes alone."""
         while self._queue and len(batch) < BATCH:
             asked = self._queue[0]
             looks_back = asked.message is not None and need(self.room.state, asked.message) is not None
@@ -128,7 +134,6 @@ class LiveRoom:
             batch.append(self._queue.popleft())
             if looks_back:
                 break
-        return batch
 
     async def _decide(self, batch: list[Asked]) -> None:
         while True:
@@ -140,11 +145,10 @@ class LiveRoom:
             if not draft.events and not draft.results:
                 break
             began = time.monotonic()
+            info = self._info_after(draft, facts.now)
             try:
                 outcome = await self._store.append(
-                    archive.append_of(
-                        self.room, draft.events, draft.results, self._info_after(draft, facts.now)
-                    )
+                    archive.append_of(self.room, draft.events, draft.results, info)
                 )
             except StoreUnavailable as error:
                 await self._after_failure(batch, error)
@@ -154,13 +158,13 @@ class LiveRoom:
                 await self._refresh(outcome, batch)
                 continue
             metrics.APPENDS.observe(time.monotonic() - began)
-            self.room = draft.committed()
+            self.room, self.info = draft.committed(), info or self.info
             self._shown(draft.events)
             break
         for asked, reply in zip(batch, replies, strict=True):
             metrics.COMMANDS.labels(str(reply.data.get("outcome", "refused"))).inc()
-            asked.done(reply)
-        self._maybe_snapshot()
+            self._answer(asked, reply)
+        self.maybe_snapshot()
 
     def _one(self, draft: Draft, asked: Asked, facts: Facts) -> Reply:
         if asked.message is None:
@@ -172,7 +176,10 @@ class LiveRoom:
         if events:
             metrics.EVENTS.inc(len(events))
             self.ring.extend(events)
-            self._on_commit(events)
+            try:
+                self._on_commit(events)
+            except Exception as error:  # readers who missed something see the gap and ask
+                self._log.failure("broadcast", error, session=self.room.session_id)
 
     async def _after_failure(self, batch: list[Asked], error: StoreUnavailable) -> None:
         """The outcome of the append is unknown: look before deciding again. Raises if the store stays
@@ -236,7 +243,8 @@ class LiveRoom:
         """The listing data, when this draft changes it."""
         rules = rules_of(draft.state)
         session, participants = rules["session"], rules["participants"]
-        members = tuple(sorted((user, p["role"]) for user, p in participants.items()))
+        people = [(user, str(p["role"])) for user, p in participants.items()]
+        members = tuple(sorted([*people, *((kernel, "host") for kernel in rules["host"]["admitted"])]))
         info = replace(
             self.info,
             status=session["status"],
@@ -249,10 +257,10 @@ class LiveRoom:
         # The listing is ordered by the minute; an event a second is no news to it.
         if not changed and (not draft.events or now[:16] == self.info.last_activity[:16]):
             return None
-        self.info = info
         return info
 
-    def _maybe_snapshot(self) -> None:
+    def maybe_snapshot(self) -> None:
+        """Keep a snapshot when the log has grown long since the last one."""
         if self.head.sequence_id - self._snapshot_at >= self._config.snapshot_every:
             self.snapshot_soon()
 

@@ -114,12 +114,11 @@ class StoriesHandler(NovelHandler):
 class SessionsHandler(NovelHandler):
     @allow_unauthenticated
     async def get(self) -> None:
-        """The sessions of who asks, latest activity first."""
+        """The sessions of who asks (a kernel: those that it may host), latest activity first."""
         principal, _ = await self.principal("read")
-        member = None if principal.is_kernel else principal.user_id
         limit = max(1, self.number("limit", 50, 200))
         try:
-            page = await self.hub.store.sessions(member, limit, self.get_argument("cursor", None))
+            page = await self.hub.store.sessions(principal.user_id, limit, self.get_argument("cursor", None))
         except ValueError:
             raise HTTPError(400, "this cursor was given by no page") from None
         shown = [
