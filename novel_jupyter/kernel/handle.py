@@ -132,6 +132,17 @@ class SessionHandle(Commands):
         self._pump()
         return answer
 
+    def give_up(self, id: str) -> None:
+        """Forget a command that was not answered yet; if it was sent, it may happen all the same."""
+        self._out.settle(id)
+        answer = self._answers.pop(id, None)
+        if answer is not None:
+            answer.cancel()
+
+    def answered(self, id: str) -> bool:
+        """Whether no command of this id waits for an answer."""
+        return id not in self._out
+
     def send_live(self, type: str, data: dict[str, JsonValue]) -> bool:
         """Send what is not worth keeping (a cursor, progress, streamed prose); False when offline."""
         if not self.joined:

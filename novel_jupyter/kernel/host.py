@@ -1,0 +1,295 @@
+"""The host: runs the agents in this kernel for whoever plays, while its cells stay free.
+
+Law: a host does what the server asks of the holder of the lease, once, and stops at once when the state no
+longer asks for it. A result carries the fencing token, so a host that was too late changes nothing. What
+goes wrong in an agent is told here, to whoever can mend it; the others learn one word.
+Parts: `AgentHost`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from novel_jupyter.core.model import State
+from novel_jupyter.core.views import rules_of
+from novel_jupyter.story.brain import BrainError
+from novel_jupyter.story.chronicler import ChroniclerAgent, chunk
+from novel_jupyter.story.director import DirectorAgent
+from novel_jupyter.story.persona import PersonaAgent
+from novel_jupyter.story.turn import Sentence, TurnOutcome
+
+from .errors import CommandRefused, NovelError
+from .handle import SessionHandle
+from .listeners import Frame
+from .streaming import ProseStream
+from .turns import HostSession, Request, result_of
+
+log = logging.getLogger("novel_jupyter")
+
+REACH_SECONDS: Final = 30.0
+"""How long a host waits for its replica to reach what a request speaks of."""
+AGENTS_SECONDS: Final = 300.0
+RELEASE_SECONDS: Final = 2.0
+OVER: Final = frozenset({"stale_lease", "stale_turn", "phase"})
+"""Refusals that say: somebody else did it, or it is no longer wanted."""
+
+RESULT, NARRATIVE, RESULT_REFUSED, NARRATIVE_REFUSED = 1, 2, 3, 4
+"""Steps of a turn: the n of a host's command ids."""
+
+
+class AgentHost:
+    """`director` and `chronicler` can be replaced at any time; what runs goes on with those it began with.
+
+    `pace`: characters a second at which prose is streamed; None: as it comes.
+    """
+
+    def __init__(
+        self,
+        handle: SessionHandle,
+        user_id: str,
+        *,
+        director: DirectorAgent | None = None,
+        chronicler: ChroniclerAgent | None = None,
+        personas: Mapping[str, PersonaAgent] | None = None,
+        pace: float | None = None,
+    ) -> None:
+        self.handle = handle
+        self.user_id = user_id
+        self.director = director or DirectorAgent()
+        self.chronicler = chronicler or ChroniclerAgent()
+        if personas:
+            self.director.personas.update(personas)
+        self.pace = pace
+        self.last_error: Exception | None = None
+        """What went wrong in an agent last."""
+        self._offs: list[Callable[[], None]] = []
+        self._asking: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._request: Request | None = None
+        self._begun = False
+        self._stream: ProseStream | None = None
+        self._submitted: set[str] = set()
+        self._retold_at = 0
+        self._told: dict[object, int] = {}
+
+    @property
+    def is_hosting(self) -> bool:
+        """Whether this kernel holds the lease, as far as the replica knows."""
+        return "host" in self.handle.state and rules_of(self.handle.state)["host"]["holder"] == self.user_id
+
+    @property
+    def is_busy(self) -> bool:
+        return self._running is not None and not self._running.done()
+
+    def start(self) -> AgentHost:
+        """Ask for the lease as soon as it is free, and do what its holder is asked."""
+        on = self.handle.on
+        self._offs = [
+            on("turn_request", self._requested),
+            on("changed", lambda _: self._look()),
+            on("online", lambda _: self._back()),
+            on("retelling", self._retelling),
+            on("error", self._live_refused),
+        ]
+        self._look()
+        return self
+
+    async def stop(self) -> None:
+        """Stop what runs and give the lease back."""
+        for off in self._offs:
+            off()
+        self._offs = []
+        for task in (self._asking, self._running):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        if self.is_hosting and self.handle.joined:
+            with contextlib.suppress(NovelError, TimeoutError):
+                async with asyncio.timeout(RELEASE_SECONDS):
+                    await self.handle.release_lease()
+
+    # --- the lease
+
+    def _look(self) -> None:
+        """What the state asks of this host now."""
+        state = self.handle.state
+        if "host" not in state:
+            return
+        host = rules_of(state)["host"]
+        free = host["holder"] is None and self.user_id in host["admitted"]
+        if free and self.handle.joined and (self._asking is None or self._asking.done()):
+            self._asking = asyncio.create_task(self._ask())
+        if self._begun and self._request and not self._request.is_current(state, self.user_id):
+            self._cancel()
+
+    async def _ask(self) -> None:
+        try:
+            await self.handle.request_lease()
+        except CommandRefused as refused:
+            log.debug("no lease: %s", refused)
+        except NovelError:
+            pass  # the session is over; whoever waits for it hears so
+
+    def _back(self) -> None:
+        """The connection is back: the server may have missed streamed prose."""
+        if self._stream is not None:
+            self._stream.rewind()
+        self._look()
+
+    def _live_refused(self, frame: Frame) -> None:
+        if frame.get("id") is None and "expected" in frame["data"] and self._stream is not None:
+            self._stream.rewind()
+
+    # --- requests
+
+    def _requested(self, frame: Frame) -> None:
+        request = Request(frame["data"])
+        if self.is_busy:
+            if self._request and self._request.key == request.key:
+                return
+            self._cancel()
+        self._request, self._begun = request, False
+        self._running = asyncio.create_task(self._run(request))
+
+    def _retelling(self, frame: Frame) -> None:
+        self._retold_at = frame["sequence_id"]
+
+    def _cancel(self) -> None:
+        """The state no longer asks for what runs; what it wanted to commit is not sent any more."""
+        self._begun = False
+        if self._running is not None:
+            self._running.cancel()
+        for id in self._submitted:
+            self.handle.give_up(id)
+        self._submitted.clear()
+
+    async def _run(self, request: Request) -> None:
+        def current(state: State) -> bool:
+            return request.is_current(state, self.user_id)
+
+        try:
+            await self.handle.wait_for(current, REACH_SECONDS)
+        except TimeoutError:
+            return  # overtaken: what it asked for is done or undone
+        except NovelError:
+            return
+        self._begun = True
+        resolving = request.task == "resolve"
+        try:
+            try:
+                async with asyncio.timeout(AGENTS_SECONDS):
+                    data = await (self._resolve(request) if resolving else self._narrate(request))
+            except Exception as error:
+                self._note(error)
+                step = RESULT if resolving else NARRATIVE
+                await self._commit(request, step, self._failure(request, _word(error)))
+                return
+            await self._deliver(request, data)
+        except NovelError as error:
+            log.debug("the result was not delivered: %s", error)
+        finally:
+            if self._request is request:
+                self._begun = False
+
+    async def _deliver(self, request: Request, data: dict[str, JsonValue]) -> None:
+        """Commit; where the rules do not take it, say so instead of leaving the turn without an end."""
+        step = RESULT if request.task == "resolve" else NARRATIVE
+        try:
+            await self._commit(request, step, data)
+        except CommandRefused as refused:
+            self._note(refused)
+            step = RESULT_REFUSED if request.task == "resolve" else NARRATIVE_REFUSED
+            await self._commit(request, step, self._failure(request, "refused"))
+
+    async def _commit(self, request: Request, step: int, data: dict[str, JsonValue]) -> None:
+        """Send one of the steps of a turn. Raises CommandRefused, but for what is over already."""
+        name = f"host:{request.data['turn']}.{request.data['attempt']}"
+        if request.data.get("retelling"):
+            name += f".r{self._retold_at or self.handle.sequence_id}"
+        # A late refusal of an earlier holder may have used the number up; the token makes it another one.
+        for client_id in (name, f"{name}.t{request.data['token']}"):
+            id = f"{client_id}:{step}"
+            self._submitted.add(id)
+            try:
+                await self.handle.submit("agent_action", data, id)
+                return
+            except CommandRefused as refused:
+                if refused.code in OVER:
+                    log.debug("not taken: %s", refused)
+                    return
+                if refused.code != "id_reused" or client_id != name:
+                    raise
+            finally:
+                if self.handle.answered(id):
+                    self._submitted.discard(id)
+
+    def _failure(self, request: Request, code: str) -> dict[str, JsonValue]:
+        kind = "turn_failed" if request.task == "resolve" else "narration_failed"
+        return {"kind": kind, **request.fence, "code": code}
+
+    def _note(self, error: Exception) -> None:
+        self.last_error = error
+        log.error("an agent failed; the others are told only that it did", exc_info=error)
+
+    # --- the agents
+
+    async def _resolve(self, request: Request) -> dict[str, JsonValue]:
+        director, base = self.director, self.handle.sequence_id
+        session = HostSession(request, self.handle.state)
+        outcome: TurnOutcome
+        if request.data["policy"] == "immediate" and len(session.proposals) == 1:
+            ((_, proposal),) = session.proposals.items()
+            self._progress(request, director.name, "is weighing what happens")
+            result = await director.process_user_action(session, proposal.user_id, proposal.action)
+            outcome = result.turn
+        else:
+            turn = session.turn_input(session.proposals)
+            outcome = await director.run_turn(turn, lambda agent, text: self._progress(request, agent, text))
+        return result_of(outcome, request, base)
+
+    async def _narrate(self, request: Request) -> dict[str, JsonValue]:
+        chronicler = self.chronicler
+        record = request.record()
+        if request.data["retelling"]:
+            node = request.data["node"]
+            self._told[node] = self._told.get(node, 0) + 1
+            record = replace(record, telling=self._told[node])
+
+        def send(offset: int, text: str) -> bool:
+            data = {"kind": "narration", **request.fence, "offset": offset, "text": text}
+            return self.handle.send_live("story_update", data)
+
+        self._progress(request, chronicler.name, "is telling the turn")
+        stream = self._stream = ProseStream(send, self.pace)
+        sentences: list[Sentence] = []
+        try:
+            async for sentence in chronicler.stream(record):
+                stream.add(chunk(sentence, first=not sentences))
+                sentences.append(sentence)
+            await stream.finish()
+        finally:
+            stream.close()
+            self._stream = None
+        narrative = chronicler.bind(record, sentences).to_wire(token=request.data["token"])
+        return {"kind": "narrative", **narrative, **request.fence}
+
+    def _progress(self, request: Request, agent: str, text: str) -> None:
+        data: dict[str, Any] = {"kind": "progress", **request.fence, "agent": agent[:120], "text": text[:200]}
+        self.handle.send_live("system_message", data)
+
+
+def _word(error: Exception) -> str:
+    """What others learn of an agent's failure."""
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, LookupError):
+        return "missing"
+    return "brain" if isinstance(error, BrainError) else "agent"
