@@ -30,25 +30,28 @@ FORMS: Final = ("he", "him", "his", "himself")
 _PAST: Final[Mapping[str, str]] = dict(
     pair.split(":")
     for pair in (
-        "be:was have:had do:did go:went say:said tell:told take:took give:gave get:got make:made find:found come:came "
-        "see:saw hear:heard hold:held keep:kept leave:left let:let lose:lost put:put read:read run:ran set:set "
-        "shut:shut sit:sat speak:spoke stand:stood throw:threw turn:turned bring:brought buy:bought catch:caught "
-        "choose:chose cut:cut draw:drew drive:drove fall:fell feel:felt fight:fought fly:flew forget:forgot "
-        "break:broke begin:began bend:bent bite:bit bleed:bled blow:blew burn:burned cast:cast cling:clung creep:crept "
-        "drink:drank eat:ate feed:fed flee:fled fling:flung freeze:froze grind:ground grow:grew hang:hung hide:hid "
-        "hit:hit hurt:hurt kneel:knelt know:knew lay:laid lead:led lean:leaned lend:lent lie:lay light:lit mean:meant "
-        "meet:met pay:paid ride:rode ring:rang rise:rose seek:sought send:sent shake:shook shine:shone shoot:shot "
-        "shrink:shrank sing:sang sink:sank slide:slid spend:spent spill:spilled spin:spun split:split spread:spread "
-        "spring:sprang steal:stole stick:stuck sting:stung strike:struck strive:strove swear:swore sweep:swept "
-        "swing:swung teach:taught tear:tore think:thought thrust:thrust understand:understood wake:woke wear:wore "
-        "weep:wept win:won wind:wound withdraw:withdrew wring:wrung write:wrote sell:sold build:built bind:bound "
-        "cost:cost quit:quit sleep:slept swim:swam show:showed offer:offered listen:listened answer:answered "
-        "open:opened enter:entered gather:gathered linger:lingered murmur:murmured mutter:muttered whisper:whispered "
-        "wander:wandered stagger:staggered flicker:flickered shatter:shattered linger:lingered utter:uttered "
-        "admit:admitted refer:referred deal:dealt dig:dug slip:slipped wrest:wrested reckon:reckoned "
-        "falter:faltered better:bettered batter:battered lower:lowered cover:covered discover:discovered "
-        "remember:remembered consider:considered visit:visited happen:happened threaten:threatened beckon:beckoned "
-        "loosen:loosened tighten:tightened fasten:fastened soften:softened harden:hardened weaken:weakened"
+        "admit:admitted answer:answered batter:battered be:was beckon:beckoned begin:began bend:bent "
+        "better:bettered bind:bound bite:bit bleed:bled blow:blew break:broke bring:brought build:built "
+        "burn:burned buy:bought cast:cast catch:caught choose:chose cling:clung come:came "
+        "consider:considered cost:cost cover:covered creep:crept cut:cut deal:dealt dig:dug "
+        "discover:discovered do:did draw:drew drink:drank drive:drove eat:ate enter:entered fall:fell "
+        "falter:faltered fasten:fastened feed:fed feel:felt fight:fought find:found flee:fled "
+        "flicker:flickered fling:flung fly:flew forget:forgot freeze:froze gather:gathered get:got "
+        "give:gave go:went grind:ground grow:grew hang:hung happen:happened harden:hardened have:had "
+        "hear:heard hide:hid hit:hit hold:held hurt:hurt keep:kept kneel:knelt know:knew lay:laid lead:led "
+        "lean:leaned leave:left lend:lent let:let lie:lay light:lit linger:lingered listen:listened "
+        "loosen:loosened lose:lost lower:lowered make:made mean:meant meet:met murmur:murmured "
+        "mutter:muttered offer:offered open:opened pay:paid put:put quit:quit read:read reckon:reckoned "
+        "refer:referred remember:remembered ride:rode ring:rang rise:rose run:ran say:said see:saw "
+        "seek:sought sell:sold send:sent set:set shake:shook shatter:shattered shine:shone shoot:shot "
+        "show:showed shrink:shrank shut:shut sing:sang sink:sank sit:sat sleep:slept slide:slid "
+        "slip:slipped soften:softened speak:spoke spend:spent spill:spilled spin:spun split:split "
+        "spread:spread spring:sprang stagger:staggered stand:stood steal:stole stick:stuck sting:stung "
+        "strike:struck strive:strove swear:swore sweep:swept swim:swam swing:swung take:took teach:taught "
+        "tear:tore tell:told think:thought threaten:threatened throw:threw thrust:thrust tighten:tightened "
+        "turn:turned understand:understood utter:uttered visit:visited wake:woke wander:wandered "
+        "weaken:weakened wear:wore weep:wept whisper:whispered win:won wind:wound withdraw:withdrew "
+        "wrest:wrested wring:wrung write:wrote "
     ).split()
 )
 _THIRD: Final[Mapping[str, str]] = {"be": "is", "have": "has", "do": "does", "go": "goes"}
@@ -115,7 +118,8 @@ def check_phrase(phrase: str, slots: Collection[str]) -> str | None:
     for match in _SLOT.finditer(phrase):
         name, _, form, _ = match.groups()
         if name not in slots:
-            return f"{{{name}}} means nothing here; expected {', '.join('{' + slot + '}' for slot in sorted(slots))}"
+            options = ", ".join("{" + slot + "}" for slot in sorted(slots)) or "no braces"
+            return f"{{{name}}} means nothing here; expected {options}"
         if form is not None and form not in FORMS:
             return f"{match.group()} has no such form; expected one of {', '.join(FORMS)}"
     rest = _VERB.sub("", _SLOT.sub("", phrase))

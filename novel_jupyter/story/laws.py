@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, cast
 
 from .actions import Action, Betray, Move, Search, Tell, Use
 from .look import Look
-from .world import UseState
+from .world import WayState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Refusal:
 Law: TypeAlias = Callable[[Look, str, Action], Refusal | None]
 
 
-def use_of(look: Look, item: str, how: str | None) -> tuple[str, UseState] | None:
+def use_of(look: Look, item: str, how: str | None) -> tuple[str, WayState] | None:
     """The use that is meant: the named one, or the only one."""
-    uses = look.uses(item)
+    uses = look.ways_to_use(item)
     if how is None and len(uses) == 1:
         how = next(iter(uses))
     return (how, uses[how]) if how is not None and how in uses else None
@@ -160,7 +160,7 @@ def usable(look: Look, me: str, action: Action) -> Refusal | None:
     meant = use_of(look, action.item, action.how)
     name = look.name(action.item)
     if meant is None:
-        labels = " or ".join(use["label"] for _, use in sorted(look.uses(action.item).items()))
+        labels = " or ".join(use["label"] for _, use in sorted(look.ways_to_use(action.item).items()))
         return Refusal(
             "knowledge.use", f"That is no way to use {name}.", f"One can {labels}." if labels else None
         )

@@ -17,6 +17,7 @@ from .world import (
     Stage,
     State,
     UseState,
+    WayState,
     seat_of,
     stage_of,
 )
@@ -44,12 +45,18 @@ class Look:
         person = self.people.get(character)
         return person is not None and person["status"] == "present" and self.place(character) is not None
 
+    def _sees(self, character: str) -> bool:
+        return f"seat:{character}" in self.state
+
     def place(self, character: str) -> str | None:
-        """Where they really are, also when hidden."""
-        return self.seat(character)["location"]
+        """Where they really are, also when hidden (None, if that is not ours to know)."""
+        if self._sees(character):
+            return self.seat(character)["location"]
+        return self.people[character]["location"]
 
     def hidden(self, character: str) -> bool:
-        return character in self.stage["director"]["hidden"]
+        person = self.people[character]
+        return person["status"] == "present" and person["location"] is None
 
     def at(self, location: str | None) -> list[str]:
         """The living who can be seen at a location, sorted."""
@@ -92,14 +99,19 @@ class Look:
     def location(self, location: str) -> LocationState:
         return self.stage["locations"][location]
 
-    def uses(self, item: str) -> Mapping[str, UseState]:
-        return self.stage["director"]["script"]["uses"].get(item, {})
+    def ways_to_use(self, item: str) -> Mapping[str, WayState]:
+        found = self.stage["items"].get(item)
+        return found["uses"] if found else {}
+
+    def use(self, item: str, how: str) -> UseState:
+        """What comes of using an item. Raises KeyError if it cannot be used so."""
+        return self.stage["director"]["script"]["uses"][item][how]
 
     def knows(self, character: str, fact: str) -> bool:
-        return fact in self.seat(character)["beliefs"]
+        return self._sees(character) and fact in self.seat(character)["beliefs"]
 
     def trust(self, of: str, to: str) -> int:
-        return self.seat(of)["relations"].get(to, 0)
+        return self.seat(of)["relations"].get(to, 0) if self._sees(of) else 0
 
     def trait(self, character: str, trait: str) -> int:
         return self.people[character]["traits"].get(trait, 0)
@@ -138,7 +150,9 @@ class Look:
         """The name of anything, with its article: `Mara`, `the logbook`, `the cellar`."""
         if id in self.people:
             return self.people[id]["name"]
-        item = self.stage["items"].get(id) or self.stage["director"]["items"].get(id)
+        item = self.stage["items"].get(id)
+        if item is None and "director" in self.state:
+            item = self.stage["director"]["items"].get(id)
         if item:
             return f"{item['article']} {item['name']}".strip()
         if id in self.stage["locations"]:

@@ -79,8 +79,8 @@ def persona_view(state: State, character: str, dice: Dice, call: str | None) -> 
         },
         uses={
             item: {
-                how: UseSeen(use["at"], use["needs"], bool(use["reveals"]))
-                for how, use in sorted(look.uses(item).items())
+                how: UseSeen(use["at"], use["needs"], use["informs"])
+                for how, use in sorted(look.ways_to_use(item).items())
             }
             for item in known
             if item not in look.people and item not in look.stage["locations"]

@@ -14,7 +14,7 @@ from .actions import Attack, Defend, Free, Give, Move, Observe, Search, Take, Us
 from .english import Word, render
 from .laws import use_of
 from .ruling import Aside, Attempt, Ruling
-from .world import GoalState
+from .world import MAX_HEALTH, GoalState
 
 
 def price(it: Attempt, ruling: Ruling, other: str | None = None, violent: bool = False) -> None:
@@ -248,30 +248,31 @@ def use(it: Attempt) -> Ruling:
     item, look = it.action.item, it.look
     meant = use_of(look, item, it.action.how)
     assert meant is not None, "checked by laws.usable"
-    how, what = meant
+    how, way = meant
+    what = look.use(item, how)
     phrase = it.dice.pick(what["tells"], it.me, "tells")
     me = Word(it.name, look.people[it.me]["pronouns"])
     ruling = Ruling("success", render(phrase, {"A": me}, "past"), mentions=[item])
-    if what["needs"]:
-        ruling.mentions.append(what["needs"])
+    if way["needs"]:
+        ruling.mentions.append(way["needs"])
     if what["roll"]:
         ruling.roll, ruling.outcome = it.throw(what["roll"])
         ruling.effects = it.spent()
         if ruling.outcome == "complication":
-            ruling.reason = f"{it.name} tried to {what['label']} and did not manage."
+            ruling.reason = f"{it.name} tried to {way['label']} and did not manage."
             ruling.tell("use.fail", item=item)
             price(it, ruling)
             return ruling
     ruling.tell("own", phrase=phrase)
     ruling.tags = [f"did:{item}.{how}"]
     ruling.effects.append(fx.Done(item, how, it.me))
-    if what["consumes"] and what["needs"]:
-        ruling.effects.append(fx.Destroyed(what["needs"]))
-        ruling.tags.append(f"destroyed:{what['needs']}")
+    if what["consumes"] and way["needs"]:
+        ruling.effects.append(fx.Destroyed(way["needs"]))
+        ruling.tags.append(f"destroyed:{way['needs']}")
     if what["destroys"]:
         ruling.effects.append(fx.Destroyed(item))
         ruling.tags.append(f"destroyed:{item}")
-    if what["heals"] and look.people[it.me]["health"] < 3:
+    if what["heals"] and look.people[it.me]["health"] < MAX_HEALTH:
         ruling.effects.append(fx.Hurt(it.me, -1))
     for fact in what["reveals"]:
         if not look.knows(it.me, fact):

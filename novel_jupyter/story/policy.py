@@ -171,7 +171,10 @@ class _Mind:
     def _use_goal(self, goal: GoalState, weight: int) -> None:
         item, how, why = goal["target"], goal["how"] or "", goal["text"]
         use = self.view.uses.get(item, {}).get(how)
-        if use is None or self.want(act.Use(item=item, how=how), 8 + 6 * weight, why):
+        if use is None:
+            self._get(item, weight, why, DEPTH)
+            return
+        if self.want(act.Use(item=item, how=how), 8 + 6 * weight, why):
             return
         ready = use.needs is None or use.needs in self.view.holding
         if use.needs and not ready:

@@ -61,7 +61,7 @@ def _before_said(line: str) -> str:
 
 
 def _arranged(record: TurnRecord) -> Iterator[tuple[StoryEvent, str | None, bool]]:
-    """Events in the order of telling: scene, then place by place, then the hour, then the end.
+    """Events in the order of telling: the scene, then place by place, then the hour, then the end.
 
     With each event: the place to name first (where the story moves to another), and whether a paragraph begins.
     """

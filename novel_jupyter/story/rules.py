@@ -44,7 +44,7 @@ def _candidates(look: Look, me: str) -> Iterator[Action]:
     for item in look.items_at(here):
         yield act.Take(item=item)
     for item in [*mine, *look.items_at(here)]:
-        yield from (act.Use(item=item, how=how) for how in sorted(look.uses(item)))
+        yield from (act.Use(item=item, how=how) for how in sorted(look.ways_to_use(item)))
     topics = _topics(look, me)
     # What was said openly and everybody here knows is no news.
     news = [

@@ -31,9 +31,12 @@ VoiceKind: TypeAlias = Literal[
 ]
 
 PathPattern: TypeAlias = Annotated[
-    str, StringConstraints(pattern=r"^(/([A-Za-z0-9_:.-]{1,64}|\*{1,2}))+$", max_length=200)
+    str,
+    StringConstraints(pattern=r"^(/([A-Za-z0-9_:.-]+\*?|\*))*(/\*\*)?$", min_length=2, max_length=200),
 ]
-"""A JSON Pointer in which `*` stands for any one part and a final `**` for any rest."""
+"""A JSON Pointer in which `*` stands for any part, `abc*` for any that begins so, a final `**` for any
+rest.
+"""
 
 
 class Part(BaseModel):

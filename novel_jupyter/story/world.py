@@ -76,6 +76,17 @@ class LocationState(TypedDict):
     exits: dict[str, ExitState]
 
 
+class WayState(TypedDict):
+    """What anybody can see of a way to use an item: what a menu says, where, with what, from when."""
+
+    label: str
+    at: str | None
+    needs: str | None
+    when: dict[str, JsonValue] | None
+    informs: bool
+    """Whether one would learn something by it."""
+
+
 class ItemState(TypedDict):
     """Exactly one of `holder`, `location` is set, unless it is `destroyed`."""
 
@@ -87,8 +98,7 @@ class ItemState(TypedDict):
     holder: str | None
     location: str | None
     destroyed: bool
-    uses: dict[str, str]
-    """How it can be used → what a menu says."""
+    uses: dict[str, WayState]
 
 
 class FactState(TypedDict):
@@ -163,16 +173,14 @@ class SeatState(TypedDict):
 
 
 class UseState(TypedDict):
-    at: str | None
-    needs: str | None
+    """What comes of using an item."""
+
     consumes: bool
     destroys: bool
     departs: bool
     heals: bool
     reveals: list[str]
     roll: str | None
-    when: dict[str, JsonValue] | None
-    label: str
     tells: list[str]
 
 
@@ -240,7 +248,16 @@ def _item(item: Item, holder: str | None) -> ItemState:
         "holder": holder,
         "location": None if holder else item.location,
         "destroyed": False,
-        "uses": {how: use.label for how, use in item.uses.items()},
+        "uses": {
+            how: {
+                "label": use.label,
+                "at": use.at,
+                "needs": use.needs,
+                "when": use.when.model_dump(mode="json") if use.when else None,
+                "informs": bool(use.reveals),
+            }
+            for how, use in item.uses.items()
+        },
     }
 
 
@@ -319,7 +336,10 @@ def _director(story: Story, holders: Mapping[str, str]) -> DirectorState:
         "phrases": {},
         "script": {
             "uses": {
-                id: {how: cast(UseState, use.model_dump(mode="json")) for how, use in item.uses.items()}
+                id: {
+                    how: cast(UseState, use.model_dump(mode="json", include=set(UseState.__annotations__)))
+                    for how, use in item.uses.items()
+                }
                 for id, item in story.items.items()
             },
             "voice": {
