@@ -277,12 +277,13 @@ async def test_s17_nothing_is_kept_per_session(store: SqliteStore) -> None:
     for i in range(50):
         await play(f"warm-{i}")
     tracemalloc.start()
-    for i in range(200):
+    for i in range(500):
         await play(f"s17-{i}")
     gc.collect()
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert grown < 200 * 200, "bytes; the bodies of one session alone are more"
+    # sqlite3 itself holds some 40 kB of weak references to cursors, whatever happens.
+    assert grown < 500 * 200, "bytes; a head for each session would be more"
 
 
 @pytest.mark.asyncio
