@@ -40,8 +40,11 @@ def _add(ctx: Context, user_id: str, role: Role, name: str) -> None:
         "joined_at": ctx.facts.now,
         "view_since": ctx.draft.next_id,
     }
+    session = ctx.rules["session"]
+    if role == "director" or user_id in session.get("peeked", []):
+        entry["has_peeked"] = True
     patch = [put(f"/participants/{escape(user_id)}", json_of(entry))]
-    if user_id in ctx.rules["session"]["removed"]:
+    if user_id in session["removed"]:
         patch.append(drop(f"/session/removed/{escape(user_id)}"))
     ctx.emit({"kind": "role", "target": user_id, "role": role, "name": name[:120], "patch": patch})
 
@@ -78,16 +81,35 @@ def set_role(ctx: Context, data: SetRole) -> None:
         op["path"] == f"/turn/votes/{escape(target)}" for op in patch
     ):
         patch.append(drop(f"/turn/votes/{escape(target)}"))
+    turn = ctx.rules["turn"]
+    withdrawn = {op["path"] for op in patch}
+    if turn["deadline"] and all(f"/turn/proposals/{c}" in withdrawn for c in turn["proposals"]):
+        patch.append(put("/turn/deadline", None))
     if data.role is None:
-        removed = ctx.rules["session"]["removed"]
-        if len(removed) >= REMOVED_KEPT:
-            patch.append(drop(f"/session/removed/{escape(min(removed, key=lambda user: removed[user]))}"))
-        patch += [drop(at), put(f"/session/removed/{escape(target)}", ctx.draft.next_id)]
+        patch += [drop(at), *_removed_ops(ctx, target, known)]
     else:
         patch += [put(f"{at}/role", data.role), *since_now(ctx, target)]
         if data.role == "director":
             patch.append(put(f"{at}/has_peeked", True))
     ctx.emit({"kind": "role", "target": target, "role": data.role, "patch": patch})
+
+
+def _removed_ops(ctx: Context, target: str, known: ParticipantState) -> list[Op]:
+    """Remember who was removed, and whether they have peeked: a new role does not make that undone."""
+    session = ctx.rules["session"]
+    removed = dict(session["removed"])
+    patch: list[Op] = []
+    while len(removed) >= REMOVED_KEPT:
+        oldest = min(removed, key=lambda user: removed[user])
+        patch.append(drop(f"/session/removed/{escape(oldest)}"))
+        del removed[oldest]
+    patch.append(put(f"/session/removed/{escape(target)}", ctx.draft.next_id))
+    peeked = [user for user in session.get("peeked", []) if user in removed and user != target]
+    if known.get("has_peeked"):
+        peeked.append(target)
+    if peeked != session.get("peeked", []):
+        patch.append(put("/session/peeked", json_of(peeked)))
+    return patch
 
 
 def grant_view(ctx: Context, data: GrantView) -> None:

@@ -179,6 +179,8 @@ class SessionState(TypedDict):
     """sequence_id of the last event that made the session: the node 0 of the tree of turns."""
     removed: dict[str, int]
     """People whom the owner removed, with the sequence_id at which."""
+    peeked: NotRequired[list[str]]
+    """Those of the removed who have ever seen more than a player may."""
     ending: NotRequired[dict[str, JsonValue]]
 
 

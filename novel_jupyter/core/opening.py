@@ -57,6 +57,8 @@ def open_session(
     have."""
     wrong = [name for name in opening.partitions if name in RULE_PARTITIONS]
     wrong += [c for c in opening.characters if not CHARACTER_ID.match(c) or c == DIRECTOR]
+    seats = {f"seat:{c}" for c in opening.characters}
+    wrong += [name for name in opening.partitions if name.startswith("seat:") and name not in seats]
     if wrong:
         raise ValueError(f"a story cannot have a partition or character named {wrong[0]!r}")
     MergeRules.for_story(opening.strategies)

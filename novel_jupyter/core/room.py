@@ -199,8 +199,6 @@ def tick(draft: Draft, facts: Facts, lost_host: int | None = None) -> None:
     gone.
     """
     ctx = Context(draft, SERVER, None, facts)
-    if ctx.rules["session"]["status"] == "archived":
-        return
     if lost_host is not None and ctx.rules["host"]["token"] == lost_host:
         hosting.lose(ctx)
     turn.advance(ctx)
@@ -209,6 +207,8 @@ def tick(draft: Draft, facts: Facts, lost_host: int | None = None) -> None:
 def next_deadline(state: State) -> str | None:
     """The next moment at which `tick` will have something to do, absent any command."""
     rules = rules_of(state)
+    if rules["session"]["status"] == "archived":
+        return None
     waiting = [
         seat["away_until"]
         for seat in rules["seats"].values()

@@ -156,6 +156,8 @@ def collect_ops(ctx: Context, number: int) -> list[Op]:
 
 def advance(ctx: Context) -> None:
     """Everything that follows by rule from the state, who is present, and the time. Idempotent."""
+    if ctx.rules["session"]["status"] == "archived":
+        return
     mind_the_absent(ctx)
     for why, characters in _lock_reasons(ctx):
         lock(ctx, why, characters)
