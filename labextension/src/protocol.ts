@@ -166,7 +166,8 @@ export interface Undo {
 }
 
 /**
- * Go on from node `at` under a new name, or, without `at`, back to the tip of a branch that has the name.
+ * Go on from node `at` under a new name, or, without `at`, back to the tip of a branch that has the
+ * name.
  */
 export interface Branch {
   kind: "branch";
@@ -840,14 +841,13 @@ export interface Resolved {
 }
 
 /**
- * What the host needs to finish a turn, and what it asked and got from models: in no broadcast view.
+ * What a host needs to finish a turn, and what it asked and got from models: in no broadcast view.
  */
 export interface Record {
   patch?: Op[];
   kind: "record";
   turn: number;
   attempt: number;
-  records: JsonValue[];
 }
 
 export interface Told {
@@ -962,6 +962,8 @@ export interface ResolveTask {
 
 /**
  * Tell the outcomes of `node`; answer with chunks and then `narrative` or `narration_failed`.
+ *
+ * `records` are what the host left for this with its result, so that a successor has it too.
  */
 export interface NarrateTask {
   kind: "turn_request";
@@ -976,6 +978,7 @@ export interface NarrateTask {
   retelling: boolean;
   ended: JsonValue;
   outcomes: Outcome[];
+  records: JsonValue[];
 }
 
 /**
@@ -1103,6 +1106,7 @@ export interface SessionState {
   removed: {
     [k: string]: number;
   };
+  peeked?: string[];
   ending?: {
     [k: string]: JsonValue;
   };
@@ -1120,7 +1124,8 @@ export interface Settings {
 }
 
 /**
- * A character's seat. `owner` is a user id or null; `understudy` says that the agent plays for an absent owner.
+ * A character's seat. `owner` is a user id or null; `understudy` says that the agent plays for an absent
+ * owner.
  */
 export interface SeatState {
   name: string;

@@ -95,7 +95,8 @@ beforeAll(async () => {
   server = await JupyterServer.start(["ann", "bob"]);
 });
 
-afterEach(() => {
+afterEach(({ task }) => {
+  if (task.result?.state === "fail") console.error(`the server said:\n${server.log}`);
   for (const connection of connections) connection.close();
   connections = [];
 });

@@ -243,13 +243,17 @@ class ResolveTask(_Task):
 
 
 class NarrateTask(_Task):
-    """Tell the outcomes of `node`; answer with chunks and then `narrative` or `narration_failed`."""
+    """Tell the outcomes of `node`; answer with chunks and then `narrative` or `narration_failed`.
+
+    `records` are what the host left for this with its result, so that a successor has it too.
+    """
 
     task: Literal["narrate"]
     node: int
     retelling: bool
     ended: JsonValue
     outcomes: list[Outcome]
+    records: list[JsonValue]
 
 
 TurnRequest: TypeAlias = Annotated[ResolveTask | NarrateTask, Field(discriminator="task")]

@@ -173,8 +173,8 @@ def test_an_event_is_taken_as_it_is_stored_and_as_a_placeholder() -> None:
     stored = event(
         ["mara"], kind="chat", text="hush", patch=[{"op": "add", "path": "/seat:mara/x", "value": 1}]
     )
-    seen = SERVER.validate_json(wire_bytes("s1", stored, "seats:mara"))
-    hidden = SERVER.validate_json(wire_bytes("s1", stored, PUBLIC))
+    seen: Any = SERVER.validate_json(wire_bytes("s1", stored, "seats:mara"))
+    hidden: Any = SERVER.validate_json(wire_bytes("s1", stored, PUBLIC))
     assert "hash" in seen
     assert seen["data"]["kind"] == "chat"
     assert hidden["data"] == {"kind": "hidden"}

@@ -75,6 +75,11 @@ export class JupyterServer {
     return `ws://127.0.0.1:${this.port}/novel/api/ws`;
   }
 
+  /** The latest lines that the server wrote. */
+  get log(): string {
+    return this.#said.join("\n");
+  }
+
   headers(name: string): { Authorization: string } {
     return { Authorization: `token ${this.#tokens.get(name) ?? ""}` };
   }
@@ -102,7 +107,7 @@ export class JupyterServer {
     this.#said = [];
     const lines = createInterface({ input: child.stderr });
     await new Promise<void>((resolve, reject) => {
-      const failed = (): void => reject(new Error(`the server did not start:\n${this.#said.join("\n")}`));
+      const failed = (): void => reject(new Error(`the server did not start:\n${this.log}`));
       const timer = setTimeout(failed, START_MS);
       child.once("exit", failed);
       child.once("error", failed);
