@@ -3,12 +3,85 @@
 Law: importing this package is cheap and touches nothing. Every folder below it is one process or a part of
 one: `core` (the rules, pure), `story` (the storyteller, pure), `server` (the Jupyter server), `kernel` (the
 notebook).
-Parts: the version, and the entry point by which Jupyter finds the server extension.
+Parts: the version, the entry point by which Jupyter finds the server extension, and the names that a notebook
+uses, each loaded when it is first asked for.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from novel_jupyter.kernel.api import connect, join, open, run
+    from novel_jupyter.kernel.client import Client
+    from novel_jupyter.kernel.errors import CommandRefused, NovelError, TurnEnded
+    from novel_jupyter.kernel.host import AgentHost
+    from novel_jupyter.kernel.story import Story, Turn
+    from novel_jupyter.story.chronicler import ChroniclerAgent
+    from novel_jupyter.story.director import DirectorAgent
+    from novel_jupyter.story.persona import PersonaAgent
+
 __version__ = "0.1.0"
+
+_LAZY = {
+    "AgentHost": "kernel.host",
+    "ChroniclerAgent": "story.chronicler",
+    "Client": "kernel.client",
+    "CommandRefused": "kernel.errors",
+    "DirectorAgent": "story.director",
+    "NovelError": "kernel.errors",
+    "PersonaAgent": "story.persona",
+    "Story": "kernel.story",
+    "Turn": "kernel.story",
+    "TurnEnded": "kernel.errors",
+    "connect": "kernel.api",
+    "join": "kernel.api",
+    "open": "kernel.api",
+    "run": "kernel.api",
+}
+
+__all__ = [
+    "AgentHost",
+    "ChroniclerAgent",
+    "Client",
+    "CommandRefused",
+    "DirectorAgent",
+    "NovelError",
+    "PersonaAgent",
+    "Story",
+    "Turn",
+    "TurnEnded",
+    "__version__",
+    "connect",
+    "join",
+    "open",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """A notebook's names. The server process never asks for one, so it never loads the kernel's half."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext novel_jupyter`: the magics `%story` and `%%act`."""
+    from novel_jupyter.kernel.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    from novel_jupyter.kernel.magics import unload
+
+    unload(shell)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:

@@ -58,6 +58,11 @@ class Client:
         return self.login.base_url
 
     @property
+    def is_over(self) -> bool:
+        """Whether the connection is closed for good."""
+        return self._stopped is not None
+
+    @property
     def user(self) -> User:
         """Who the server says this client is. Raises RuntimeError before the first connection."""
         if self.welcome is None:

@@ -1,0 +1,291 @@
+"""What a notebook's author holds: one story, its turns, and its agents, live.
+
+Law: everything shown is what the replica knows; everything done goes through the session like anybody else's
+command. What comes from a story or from people is escaped before a browser sees it.
+Parts: `Turn`, `Story`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Final, cast
+
+from pydantic import JsonValue
+
+from novel_jupyter.core.model import RuleState, State
+from novel_jupyter.core.views import rules_of
+from novel_jupyter.story.chronicler import ChroniclerAgent
+from novel_jupyter.story.director import DirectorAgent
+from novel_jupyter.story.persona import PersonaAgent
+
+from .client import Client
+from .commands import Ack
+from .errors import CommandRefused, TurnEnded
+from .handle import SessionHandle
+from .host import AgentHost
+from .listeners import Frame
+from .phrasing import action_of
+
+LOG_KEPT: Final = 1000
+ENDS: Final = frozenset({"cancelled", "undone", "branched", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One resolved turn. `narration` is pending, told, failed or cancelled; without a narrator, `narrative`
+    is ''.
+    """
+
+    number: int
+    attempt: int
+    branch: str
+    node: int
+    narration: str
+    narrative: str
+    outcomes: Sequence[Mapping[str, Any]] = ()
+    """What came of each action, as far as this kernel saw it happen."""
+
+    def __str__(self) -> str:
+        return self.narrative
+
+    def _repr_markdown_(self) -> str:
+        prose = _plain_markdown(self.narrative) or f"*(not told: {self.narration})*"
+        return f"**Turn {self.number}**\n\n{prose}"
+
+
+class Story:
+    """One session as this kernel (or script) takes part in it. `nj.open` and `nj.join` make it."""
+
+    def __init__(self, client: Client, handle: SessionHandle, host: AgentHost | None) -> None:
+        self.client = client
+        self.handle = handle
+        self.host = host
+        self._log: deque[Frame] = deque(maxlen=LOG_KEPT)
+        self._outcomes: dict[int, list[Mapping[str, Any]]] = {}
+        handle.on("event", self._log.append)
+        handle.on("resolved", self._resolved)
+
+    def _resolved(self, frame: Frame) -> None:
+        self._outcomes[frame["sequence_id"]] = list(frame["data"]["outcomes"])
+        while len(self._outcomes) > LOG_KEPT:
+            del self._outcomes[next(iter(self._outcomes))]
+
+    # --- reading
+
+    @property
+    def session_id(self) -> str:
+        return self.handle.session_id
+
+    @property
+    def url(self) -> str:
+        """The page on which people play it."""
+        return f"{self.client.base_url}novel/s/{self.session_id}"
+
+    @property
+    def state(self) -> State:
+        """The whole state as this kernel may see it. Do not write into it: use `edit`."""
+        return self.handle.state
+
+    @property
+    def _rules(self) -> RuleState:
+        return rules_of(self.handle.state)
+
+    @property
+    def title(self) -> str:
+        return self._rules["session"]["title"]
+
+    @property
+    def phase(self) -> str:
+        return self._rules["turn"]["phase"]
+
+    @property
+    def scene(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.state.get("scene", {}))
+
+    @property
+    def characters(self) -> dict[str, dict[str, Any]]:
+        return cast("dict[str, dict[str, Any]]", self.state.get("characters", {}))
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The latest resolved turns of all branches, the oldest first."""
+        return [self._turn(node) for node in sorted(map(int, self._rules["turns"]))]
+
+    @property
+    def log(self) -> list[Frame]:
+        """The latest events that this kernel saw, the oldest first (`history` reads further back)."""
+        return list(self._log)
+
+    async def history(self, after: int = 0, limit: int = 500) -> list[dict[str, Any]]:
+        """Events of the log from the server, beginning after a sequence_id."""
+        page = await self.client.get(f"sessions/{self.session_id}/events?after={after}&limit={limit}")
+        return cast("dict[str, list[dict[str, Any]]]", page)["events"]
+
+    def _turn(self, node: int) -> Turn:
+        entry = self._rules["turns"][str(node)]
+        told = cast("dict[str, dict[str, str]]", self.state.get("chronicle", {})).get(str(node), {})
+        return Turn(
+            entry["number"],
+            entry["attempt"],
+            entry["branch"],
+            node,
+            entry["narration"],
+            told.get("narrative", ""),
+            self._outcomes.get(node, ()),
+        )
+
+    # --- the agents
+
+    @property
+    def director(self) -> DirectorAgent:
+        """The agent that resolves turns; another one takes over with the next turn."""
+        return self._host.director
+
+    @director.setter
+    def director(self, director: DirectorAgent) -> None:
+        self._host.director = director
+
+    @property
+    def chronicler(self) -> ChroniclerAgent:
+        """The agent that tells turns."""
+        return self._host.chronicler
+
+    @chronicler.setter
+    def chronicler(self, chronicler: ChroniclerAgent) -> None:
+        self._host.chronicler = chronicler
+
+    @property
+    def personas(self) -> dict[str, PersonaAgent]:
+        """Agents of single characters, by id: `story.personas["mara"] = MyMara("mara")`."""
+        return self._host.director.personas
+
+    @property
+    def _host(self) -> AgentHost:
+        if self.host is None:
+            raise RuntimeError("only a kernel hosts agents; this is a person's connection")
+        return self.host
+
+    # --- doing
+
+    async def turn(self) -> Turn:
+        """Play the turn: lock what is proposed, wait until it is told, and return it.
+
+        A turn that is under way already is waited for. Raises TurnEnded when it comes to nothing, and when
+        there is none to be played (paused, failed, in review, ended, or nobody hosts).
+        """
+        before = self._rules["turn"]
+        self._must_be_playable()
+        stream = self.handle.events()
+        if before["phase"] in ("lobby", "collect"):
+            try:
+                await self.handle.direct("lock")
+            except CommandRefused as refused:
+                if refused.code != "phase":
+                    raise
+                # Somebody else locked it in the same moment: it is the same turn.
+        number = before["number"]
+        async for event in stream:
+            data = event["data"]
+            kind = data["kind"]
+            if kind == "turn" and not data["retold"]:
+                return self._turn(data["node"])
+            if kind == "narration_failed" or event["type"] == "state_sync":
+                done = [t for t in self.turns if t.number == number and t.narration != "pending"]
+                if done:
+                    return done[-1]
+            if kind == "resolved" and not data["turn_complete"]:
+                reasons = "; ".join(str(outcome["reason"]) for outcome in data["outcomes"])
+                raise TurnEnded("refused", f"turn {number} goes on: {reasons}")
+            if kind in ENDS:
+                raise TurnEnded(kind, self._why(kind, number, data))
+        raise TurnEnded("ended", "the session is over")
+
+    def _must_be_playable(self) -> None:
+        turn, host = self._rules["turn"], self._rules["host"]
+        if turn["phase"] in ("ended", "paused", "failed", "review"):
+            ways = {"paused": "resume", "failed": "reroll or cancel", "review": "accept or reroll"}
+            way = ways.get(turn["phase"])
+            hint = f"; `await story.direct(…)` with {way}" if way else ""
+            raise TurnEnded(turn["phase"], f"the story is {turn['phase']}{hint}")
+        me = self.client.user["user_id"]
+        if host["holder"] is None and me not in host["admitted"]:
+            raise TurnEnded("no_host", f"no kernel hosts the agents: have the owner admit one (this is {me})")
+
+    def _why(self, kind: str, number: int, data: Mapping[str, Any]) -> str:
+        code = f" ({data['code']})" if "code" in data else ""
+        error = self.host.last_error if self.host and kind == "failed" else None
+        return f"turn {number} was {kind}{code}" + (f": {error!r}" if error else "")
+
+    async def act(self, character: str, action: str | Mapping[str, JsonValue]) -> Ack:
+        """Propose an action for a character, and say that it is ready.
+
+        `action` is words ("search cellar", "ask Tomas about the letter") or an object. A kernel acts for
+        seats that nobody owns, or that were delegated to it. Raises ValueError for what is no action.
+        """
+        wanted = action_of(action, self.state)
+        ack = await self.handle.propose(character, wanted)
+        turn = self._rules["turn"]
+        mine = turn["proposals"].get(character)
+        if mine and not mine["ready"] and self._rules["session"]["settings"]["turn_policy"] == "round":
+            ack = await self.handle.ready(character)
+        return ack
+
+    async def say(self, text: str) -> Ack:
+        return await self.handle.chat(text)
+
+    async def edit(self, patch: Sequence[Mapping[str, JsonValue]]) -> Ack:
+        """Change the state by RFC 6902 operations."""
+        return await self.handle.edit(patch)
+
+    async def undo(self, to: int | None = None) -> Ack:
+        """Back by one turn, or to the end of the turn whose node is `to`."""
+        return await self.handle.undo(to)
+
+    async def branch(self, name: str, at: int | None = None) -> Ack:
+        return await self.handle.branch(name, at)
+
+    async def retell(self, node: int | None = None) -> Ack:
+        return await self.handle.retell(node)
+
+    async def direct(self, word: str) -> Ack:
+        """A word of the director: start, lock, cancel, pause, resume, accept or reroll."""
+        return await self.handle.direct(cast(Any, word))
+
+    async def close(self) -> None:
+        """Stop hosting and leave. The session stays where it is."""
+        if self.host is not None:
+            await self.host.stop()
+        self.client.leave(self.handle)
+
+    # --- showing
+
+    def __repr__(self) -> str:
+        number = self._rules["turn"]["number"]
+        return f"<{self.title!r}, turn {number}, {self.phase}, session {self.session_id}>"
+
+    def _repr_html_(self) -> str:
+        people = "".join(
+            f"<li><b>{escape(seat['name'])}</b> ({escape(id)}): {escape(_player(seat['owner']))}</li>"
+            for id, seat in sorted(self._rules["seats"].items())
+        )
+        told = [turn for turn in self.turns if turn.narrative]
+        prose = told[-1].narrative if told else str(self.scene.get("text", ""))
+        paragraphs = "".join(f"<p>{escape(part)}</p>" for part in prose.split("\n\n") if part)
+        number = self._rules["turn"]["number"]
+        return (
+            f"<div><h3>{escape(self.title)}</h3><p>turn {number}, {escape(self.phase)} · "
+            f"session <code>{escape(self.session_id)}</code></p>{paragraphs}<ul>{people}</ul></div>"
+        )
+
+
+def _player(owner: str | None) -> str:
+    return owner or "the storyteller"
+
+
+def _plain_markdown(text: str) -> str:
+    """`text` as Markdown that shows just the text: no markup, links or HTML of its own."""
+    special = "\\`*_{}[]()#+-!|<>~$&"
+    return "".join(f"&#{ord(char)};" if char in special else char for char in text)
