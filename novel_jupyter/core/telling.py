@@ -14,14 +14,14 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from .draft import Context, drop, put
+from .draft import Context, drop, is_agent, put
 from .editing import record_ops
 from .errors import Refused
 from .events import Outcome, audience_of_partition
 from .hosting import fenced
 from .merge import Author, ConflictRecord, Merged, MergeRefused, Suggestion, merge_edit
 from .messages import Change, Chunk, Direct, Fenced, Narrative, Progress, TurnFailed, TurnResult
-from .model import DIRECTOR, EVERYONE, RULE_PARTITIONS, SEALED, Audience, NodeState, State
+from .model import DIRECTOR, EVERYONE, RULE_PARTITIONS, SEALED, Audience, NodeState, SeatState, State
 from .patch import Op, PatchError, apply_patch, check_ops, parse_pointer
 from .turn import collect_ops, in_phase, json_of, moved
 from .views import rules_of
@@ -339,6 +339,12 @@ def relay(state: State, user_id: str, data: Chunk | Progress) -> None:
         raise Refused("stale_turn")
 
 
+def _still_acts(seat: SeatState, user_id: str) -> bool:
+    """Whether the seat is still the proposer's: it may have been released or given away meanwhile."""
+    owner = seat["owner"]
+    return owner == user_id or (is_agent(user_id) and (owner is None or user_id in seat.get("delegates", [])))
+
+
 def cancel(ctx: Context, data: Direct) -> None:
     """End the attempt before its commit: its proposals are open again. While narrating, end the telling
     only."""
@@ -354,11 +360,13 @@ def cancel(ctx: Context, data: Direct) -> None:
     in_phase(ctx, "locked", "resolving", "narrating", "failed")
     if turn["phase"] == "narrating":
         return end_telling(ctx, "cancelled", "cancelled")
-    reopened = {
-        c: {**p, "ready": False} for c, p in (turn["locked"] or {"proposals": {}})["proposals"].items()
-    }
-    proposals = json_of({**reopened, **turn["proposals"]})
-    moved(ctx, "cancelled", [*collect_ops(ctx, turn["number"]), put("/turn/proposals", proposals)])
+    proposals = turn["proposals"]
+    # What is adjudicated as it comes would be locked again at once: there, a cancelled action is dropped.
+    if turn["locked"] and ctx.rules["session"]["settings"]["turn_policy"] != "immediate":
+        for character, proposal in turn["locked"]["proposals"].items():
+            if character not in proposals and _still_acts(ctx.rules["seats"][character], proposal["user_id"]):
+                proposals = {**proposals, character: {**proposal, "ready": False}}
+    moved(ctx, "cancelled", collect_ops(ctx, turn["number"], proposals))
 
 
 def accept(ctx: Context, data: Direct) -> None:

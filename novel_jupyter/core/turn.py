@@ -134,13 +134,19 @@ def open_collect(ctx: Context) -> None:
     moved(ctx, "opened", [put("/turn/phase", "collect")])
 
 
-def collect_ops(ctx: Context, number: int) -> list[Op]:
-    """Back to collecting as turn `number` (or to the pause that was asked for); a new timer starts for what
-    waits.
+def timer(ctx: Context, is_waiting: bool) -> Op:
+    """The deadline of a turn that collects from now on: there is one when a proposal waits."""
+    timeout = ctx.rules["session"]["settings"]["collect_timeout"]
+    return put("/turn/deadline", later(ctx.facts.now, timeout) if timeout and is_waiting else None)
+
+
+def collect_ops(ctx: Context, number: int, proposals: dict[str, ProposalState] | None = None) -> list[Op]:
+    """Back to collecting as turn `number` (or to the pause that was asked for), with what waits or with
+    other `proposals`; a new timer starts for them.
     """
-    turn, settings = ctx.rules["turn"], ctx.rules["session"]["settings"]
+    turn = ctx.rules["turn"]
     paused = turn["pause_next"]
-    timeout = settings["collect_timeout"]
+    waiting = turn["proposals"] if proposals is None else proposals
     return [
         put("/turn/phase", "paused" if paused else "collect"),
         put("/turn/resume", "collect" if paused else None),
@@ -150,7 +156,8 @@ def collect_ops(ctx: Context, number: int) -> list[Op]:
         put("/turn/node", 0),
         put("/turn/retelling", False),
         put("/turn/error", None),
-        put("/turn/deadline", later(ctx.facts.now, timeout) if timeout and turn["proposals"] else None),
+        timer(ctx, bool(waiting) and not paused),
+        *([] if proposals is None else [put("/turn/proposals", json_of(proposals))]),
     ]
 
 
@@ -219,15 +226,26 @@ def agents_besides(ctx: Context, characters: list[str]) -> list[str]:
     )
 
 
+def _next_attempt(turn: TurnState) -> dict[str, int]:
+    """The attempts at each turn number with one more at this. Numbers of all branches count together and
+    never start again, because the ids of hosts are made of turn and attempt; `0` stands for the forgotten.
+    """
+    attempts, number = dict(turn["attempts"]), turn["number"]
+    forgotten = attempts.pop("0", 0)
+    is_forgotten = bool(forgotten) and number < min(map(int, attempts))
+    attempts[str(number)] = attempts.get(str(number), forgotten if is_forgotten else 0) + 1
+    if len(attempts) > ATTEMPTS_KEPT:
+        oldest = min((key for key in attempts if key != str(number)), key=int)
+        forgotten = max(forgotten, attempts.pop(oldest))
+    return {**attempts, "0": forgotten} if forgotten else attempts
+
+
 def lock_these(
     ctx: Context, why: Why, chosen: dict[str, ProposalState], agents: list[str], patch: list[Op]
 ) -> None:
     turn = ctx.rules["turn"]
-    key = f"{turn['branch']}:{turn['number']}"
-    attempt = turn["attempts"].get(key, 0) + 1
-    attempts = {k: v for k, v in turn["attempts"].items() if k != key}
-    while len(attempts) >= ATTEMPTS_KEPT:
-        del attempts[min(attempts, key=lambda k: int(k.rpartition(":")[2]))]
+    attempts = _next_attempt(turn)
+    attempt = attempts[str(turn["number"])]
     locked = {"base": ctx.draft.next_id, "proposals": chosen, "agents": agents}
     ctx.emit(
         {
@@ -239,7 +257,7 @@ def lock_these(
             "patch": [
                 put("/turn/phase", "resolving" if ctx.rules["host"]["holder"] else "locked"),
                 put("/turn/attempt", attempt),
-                put("/turn/attempts", {**attempts, key: attempt}),
+                put("/turn/attempts", json_of(attempts)),
                 put("/turn/locked", json_of(locked)),
                 put("/turn/deadline", None),
                 put("/turn/error", None),
@@ -274,7 +292,12 @@ def pause(ctx: Context, data: Direct) -> None:
         raise Refused("phase", f"the story is {turn['phase']}", phase=turn["phase"])
     if turn["phase"] in MID_TURN:
         return moved(ctx, "paused", [put("/turn/pause_next", True)])
-    patch = [put("/turn/phase", "paused"), put("/turn/resume", turn["phase"]), put("/turn/deadline", None)]
+    patch = [
+        put("/turn/phase", "paused"),
+        put("/turn/resume", turn["phase"]),
+        put("/turn/pause_next", False),
+        put("/turn/deadline", None),
+    ]
     moved(ctx, "paused", patch)
 
 
@@ -283,7 +306,13 @@ def resume(ctx: Context, data: Direct) -> None:
     if turn["pause_next"]:
         return moved(ctx, "resumed", [put("/turn/pause_next", False)])
     in_phase(ctx, "paused")
-    moved(ctx, "resumed", [put("/turn/phase", turn["resume"] or "collect"), put("/turn/resume", None)])
+    phase = turn["resume"] or "collect"
+    is_waiting = phase == "collect" and bool(turn["proposals"])
+    moved(
+        ctx,
+        "resumed",
+        [put("/turn/phase", phase), put("/turn/resume", None), timer(ctx, is_waiting)],
+    )
 
 
 def in_phase(ctx: Context, *phases: Phase) -> TurnState:

@@ -20,7 +20,7 @@ from novel_jupyter.core.history import need
 from novel_jupyter.core.incoming import parse
 from novel_jupyter.core.limits import Bounds
 from novel_jupyter.core.messages import ClientMessage
-from novel_jupyter.core.model import DEFAULT_SETTINGS, Phase, RuleState, Settings, State
+from novel_jupyter.core.model import DEFAULT_SETTINGS, RuleState, Settings, State
 from novel_jupyter.core.opening import Opening, open_session
 from novel_jupyter.core.patch import lookup, parse_pointer
 from novel_jupyter.core.policy import Principal
@@ -200,7 +200,7 @@ class Table:
         return rules_of(self.room.state)
 
     @property
-    def phase(self) -> Phase:
+    def phase(self) -> str:
         return self.rules["turn"]["phase"]
 
     @property

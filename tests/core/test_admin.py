@@ -96,7 +96,7 @@ def test_who_loses_two_seats_at_once_leaves_no_timer_behind() -> None:
         table.ok(BOB, "propose", character=character, action=SEARCH)
     table.ok(ALICE, "set_role", target="bob", role=None)
     assert table.rules["turn"]["proposals"] == {}
-    assert table.rules["turn"]["deadline"] is None
+    assert table.at("/turn/deadline") is None
 
 
 def test_a_vote_for_ones_own_freed_seat_is_taken_back_once() -> None:
@@ -158,7 +158,7 @@ def test_settings_hold_from_their_event_on() -> None:
     table.ok(BOB, "propose", character="mara", action=SEARCH)
     table.ok(BOB, "vote", character="mara")
     table.ok(ALICE, "set_settings", collect_timeout=0)
-    assert table.rules["turn"]["deadline"] is None
+    assert table.at("/turn/deadline") is None
     assert table.rules["session"]["settings"]["collect_timeout"] is None
     table.ok(ALICE, "set_settings", turn_policy="round", review=True)
     assert table.rules["turn"]["votes"] == {}

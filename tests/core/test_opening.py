@@ -35,7 +35,7 @@ def test_no_view_from_the_first_event_on_shows_a_foreign_secret() -> None:
 def test_a_session_that_a_kernel_made_belongs_to_who_claims_it_and_admits_that_kernel() -> None:
     """R8"""
     table = Table(creator=K1)
-    assert table.rules["session"]["owner"] is None
+    assert table.at("/session/owner") is None
     assert table.rules["host"]["admitted"] == {K1.user_id: 1}
     table.join(BOB, ALICE)
     table.ok(BOB, "claim_session")
@@ -59,4 +59,4 @@ def test_what_no_session_can_have_is_a_value_error() -> None:
 def test_settings_of_the_opening_hold() -> None:
     table = Table(settings={"turn_policy": "vote", "collect_timeout": 5.0}).join(BOB)
     table.ok(BOB, "propose", character="mara", action=SEARCH)
-    assert table.rules["turn"]["deadline"] is not None
+    assert table.at("/turn/deadline") is not None
