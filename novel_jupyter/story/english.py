@@ -61,6 +61,7 @@ _DOUBLING = re.compile(r"^[^aeiou]*[aeiou][bdgklmnprt]$")
 
 _SLOT = re.compile(r"\{([A-Za-z_]+)(?:(\.)([a-z]+)|('s))?\}")
 _VERB = re.compile(r"\[([a-z]+)(?:~([AB])|(\+))?\]")
+_TOKEN = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]")
 _STRAY = re.compile(r"[{}\[\]]")
 _SENTENCE_START = re.compile(r"(^|[.!?…]”?\s+|^“|[.!?…]\s+“)([a-z])")
 
@@ -74,7 +75,7 @@ class Word:
     short: bool = False
 
     def possessive(self) -> str:
-        return self.text + ("’" if self.text.endswith("s") else "’s")
+        return self.text + "’s"
 
 
 def third(verb: str) -> str:
@@ -131,13 +132,13 @@ def check_phrase(phrase: str, slots: Collection[str]) -> str | None:
 def render(phrase: str, words: Mapping[str, Word], tense: Tense) -> str:
     """The sentence or sentences of a phrase. Raises KeyError for a slot without a word."""
 
-    def slot(match: re.Match[str]) -> str:
+    def slot(match: re.Match[str], opens: bool) -> str:
         word = words[match[1]]
         # Only the subject that opens a sentence shrinks to its pronoun; anywhere else it would need a case.
         if match[3]:
             return pronoun(word.pronouns, match[3])
         # "They takes": for singular they the name stays, unless the phrase itself asks for the pronoun.
-        short = word.short and word.pronouns != "they" and match.start() == 0
+        short = word.short and word.pronouns != "they" and opens
         if match[4]:
             return pronoun(word.pronouns, "his") if short else word.possessive()
         return pronoun(word.pronouns, "he") if short else word.text
@@ -146,7 +147,14 @@ def render(phrase: str, words: Mapping[str, Word], tense: Tense) -> str:
         plural = bool(match[3]) or (match[2] is not None and words[match[2]].pronouns == "they")
         return conjugate(match[1], tense, plural)
 
-    return capitalise(_VERB.sub(verb, _SLOT.sub(slot, phrase)))
+    def token(match: re.Match[str]) -> str:
+        if found := _SLOT.fullmatch(match[0]):
+            return slot(found, opens=match.start() == 0)
+        found = _VERB.fullmatch(match[0])
+        return verb(found) if found else match[0]
+
+    # In one pass: what a slot brings in is no markup, whatever it looks like.
+    return capitalise(_TOKEN.sub(token, phrase))
 
 
 def capitalise(text: str) -> str:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
 from .actions import Action, Betray, Move, Search, Tell, Use
+from .english import capitalise
 from .look import Look
 from .world import WayState
 
@@ -28,7 +29,7 @@ class Refusal:
     repair: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.reason} {self.repair}" if self.repair else self.reason
+        return capitalise(f"{self.reason} {self.repair}" if self.repair else self.reason)
 
 
 Law: TypeAlias = Callable[[Look, str, Action], Refusal | None]

@@ -63,7 +63,7 @@ def _before_said(line: str) -> str:
 def _arranged(record: TurnRecord) -> Iterator[tuple[StoryEvent, str | None, bool]]:
     """Events in the order of telling: the scene, then place by place, then the hour, then the end.
 
-    With each event: the place to name first (where the story moves to another), and whether a paragraph begins.
+    With each event: the place to name first (if the story moves elsewhere), and whether a paragraph begins.
     """
     first = [event for event in record.events if event.action.get("kind") == "scene"]
     last = [event for event in record.events if event.character == DIRECTOR and event not in first]
