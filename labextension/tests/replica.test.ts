@@ -139,6 +139,14 @@ describe("syncs", () => {
   });
 });
 
+test("an up_to_date of another history at the same number wants another sync", () => {
+  const server = new ModelServer();
+  const replica = take(joined(server), server.append(set(1)));
+  const answer = sync(server, replica) as { data: object };
+  expect(take(replica, answer)).toMatchObject({ wantsSync: false });
+  expect(take(replica, { ...answer, data: { ...answer.data, hash: "other" } }).wantsSync).toBe(true);
+});
+
 describe("what is live", () => {
   function telling(): Replica {
     const server = new ModelServer();
@@ -152,7 +160,7 @@ describe("what is live", () => {
   test("chunks are put together by offset; repeats and holes change nothing", () => {
     let replica = take(telling(), chunk(0, "The lamp "), chunk(9, "went "));
     expect(replica.provisional?.text).toBe("The lamp went ");
-    replica = take(replica, chunk(0, "The lamp "), chunk(9, "went "), chunk(99, "lost"));
+    replica = take(replica, chunk(9, "went "), chunk(0, "The lamp "), chunk(99, "lost"));
     expect(replica.provisional?.text).toBe("The lamp went ");
     expect(take(replica, chunk(14, "out.")).provisional?.text).toBe("The lamp went out.");
   });
