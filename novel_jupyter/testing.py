@@ -27,7 +27,7 @@ from tornado.web import RequestHandler
 from traitlets import Dict
 
 READY = "novel_jupyter event=started"
-FAILED = "novel_jupyter | extension failed"
+FAILED = ("novel_jupyter | extension failed", "novel_jupyter | error")
 LINES_KEPT = 400
 
 
@@ -82,7 +82,6 @@ class ServerProcess:
         self.admin_token = secrets.token_hex(16)
         self._traits = dict(traits or {})
         self._process: subprocess.Popen[str] | None = None
-        self._ready = threading.Event()
         self._lines: list[str] = []
         for name in ("config", "data", "runtime", "work"):
             (root / name).mkdir(parents=True, exist_ok=True)
@@ -150,8 +149,9 @@ class ServerProcess:
     def start(self, timeout: float = 60.0) -> Self:
         """Start, and return when the extension answers. Raises RuntimeError with the log if it does not."""
         self._write_config()
-        self._ready.clear()
-        self._lines.clear()
+        # Of this start alone: the follower of an earlier process may still come to its end.
+        ready, lines = threading.Event(), list[str]()
+        self._lines = lines
         command = [sys.executable, "-m", "jupyter_server"]
         self._process = subprocess.Popen(
             command,
@@ -163,8 +163,9 @@ class ServerProcess:
             text=True,
         )
         assert self._process.stderr is not None
-        threading.Thread(target=self._follow, args=(self._process.stderr,), daemon=True).start()
-        if not self._ready.wait(timeout) or not any(READY in line for line in self._lines):
+        following = (self._process.stderr, lines, ready)
+        threading.Thread(target=self._follow, args=following, daemon=True).start()
+        if not ready.wait(timeout) or not any(READY in line for line in lines):
             self.kill()
             raise RuntimeError(f"the server did not start:\n{self.log}")
         return self
@@ -174,7 +175,7 @@ class ServerProcess:
             for line in stream:
                 self._lines.append(line)
                 del self._lines[:-LINES_KEPT]
-                if READY in line or FAILED in line:
+                if READY in line or any(word in line for word in FAILED):
                     self._ready.set()
         self._ready.set()
 
