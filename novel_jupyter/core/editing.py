@@ -19,9 +19,10 @@ from .events import audience_of_partition, audience_of_patch
 from .merge import Merged, MergeRefused, merge_edit
 from .messages import Edit, RestoreEdit, Say, Settle
 from .model import EVERYONE, RULE_PARTITIONS, Audience
-from .patch import MISSING, Op, PatchError, check_ops, lookup, parse_pointer
+from .patch import MISSING, Op, PatchError, Path, check_ops, lookup, parse_pointer
 from .views import sees, view_of
 
+RECORDS = ("conflicts", "suggestions")
 RECORDS_KEPT = 64
 CHAT_KEPT = 50
 
@@ -37,8 +38,9 @@ def restore_edit(ctx: Context, data: RestoreEdit) -> str:
     view = view_of(ctx.draft.state, ctx.author.user_id, ctx.author.is_kernel)
     if event is None or event.data["kind"] != "edit" or not sees(view, event.audience):
         raise Refused("no_record", f"event {data.sequence_id} is no edit that you can see")
-    records = ("conflicts", "suggestions")
-    ops = [op for op in event.patch if not set(parse_pointer(op["path"])[:2]) & set(records)]
+    ops = [op for op in event.patch if not is_record(parse_pointer(op["path"]))]
+    if not ops:
+        raise Refused("no_record", f"event {data.sequence_id} changed nothing that could be made again")
     return _write(ctx, ctx.draft.head.sequence_id, ops, data.sequence_id)
 
 
@@ -87,11 +89,16 @@ def writable(ctx: Context, ops: Sequence[Op]) -> Audience:
             and root not in RULE_PARTITIONS
             and root in ctx.draft.state
         )
-        if not allowed or len(tokens) < 2 or tokens[1] in ("conflicts", "suggestions"):
+        if not allowed or len(tokens) < 2 or is_record(tokens):
             raise Refused("path_forbidden", f"you may not write {op['path'][:80]!r}", path=op["path"])
     if len(audiences) != 1:
         raise Refused("mixed_audience")
     return audiences[0]
+
+
+def is_record(tokens: Path) -> bool:
+    """Whether a path lies where conflicts and suggestions are kept, which only the rules write."""
+    return not set(tokens[:2]).isdisjoint(RECORDS)
 
 
 def record_ops(ctx: Context, merged: Merged, audience: Audience) -> list[Op]:
@@ -136,17 +143,11 @@ def settle(ctx: Context, data: Settle) -> None:
         tokens = parse_pointer(data.record)
     except PatchError as error:
         raise Refused("bad_path", error.message) from None
-    private = bool(tokens) and tokens[0] not in ("conflicts", "suggestions")
-    shape = tokens[1:] if private else tokens
     record = lookup(ctx.draft.state, tokens)
     audience = audience_of_partition(tokens[0]) if tokens else EVERYONE
+    shape = tokens if audience == EVERYONE else tokens[1:]
     view = view_of(ctx.draft.state, ctx.author.user_id, ctx.author.is_kernel)
-    if (
-        len(shape) != 2
-        or shape[0] not in ("conflicts", "suggestions")
-        or not isinstance(record, dict)
-        or not sees(view, audience)
-    ):
+    if len(shape) != 2 or shape[0] not in RECORDS or not isinstance(record, dict) or not sees(view, audience):
         raise Refused("no_record", f"there is no record at {data.record[:80]!r}")
     patch: list[Op] = [drop(data.record)]
     if data.take:

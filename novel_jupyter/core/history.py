@@ -11,7 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import JsonValue
+
 from .draft import Context, drop, put
+from .editing import RECORDS
 from .errors import Refused
 from .events import audience_of_partition
 from .messages import AgentAction, Branch, ClientMessage, Direct, RestoreEdit, Retell, StoryUpdate, Undo
@@ -22,6 +25,8 @@ from .views import rules_of
 
 RESTING: tuple[Phase, ...] = ("lobby", "collect", "review", "paused", "failed", "ended")
 BRANCHES_KEPT = 32
+TOLD = ("outcomes", "records", "unfinished")
+"""What the sealed partition keeps of the telling that is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,8 @@ def _restore(
     past = ctx.facts.past
     if past is None or past.state is None:
         raise Refused("unknown_turn", "that turn cannot be read back")
-    by_audience = _story_diff(ctx.draft.state, past.state)
+    then = {**past.state, "chronicle": _chronicle(ctx.draft.state, past.state, target)}
+    by_audience = _story_diff(ctx.draft.state, then)
     public = by_audience.pop(repr(EVERYONE), (EVERYONE, []))[1]
     ctx.emit(
         {
@@ -159,6 +165,30 @@ def _restore(
     )
     for audience, ops in by_audience.values():
         ctx.emit({"kind": "dealt", "why": "undo", "patch": ops}, audience)
+    _restore_telling(ctx, past.state)
+
+
+def _restore_telling(ctx: Context, then: State) -> None:
+    """What was not yet told when the story stood there is what the next telling begins with."""
+    sealed, turn = ctx.rules["sealed"], ctx.rules["turn"]
+    before = {key: sealed[key] for key in TOLD}
+    ops = diff({"sealed": before}, {"sealed": {key: rules_of(then)["sealed"][key] for key in TOLD}})
+    if ops:
+        ctx.emit({"kind": "record", "turn": turn["number"], "attempt": 0, "patch": ops}, SEALED)
+
+
+def _chronicle(now: State, then: State, target: int) -> JsonValue:
+    """The chronicle as it was, with the prose that its turns have now: they may have been told again, or
+    late.
+    """
+    turns, line, node = rules_of(now)["turns"], set[str](), str(target)
+    while node in turns:
+        line.add(node)
+        node = str(turns[node]["parent"])
+    before, after = now.get("chronicle"), then.get("chronicle")
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    return {**after, **{key: prose for key, prose in before.items() if key in line}}
 
 
 def _story_diff(now: State, then: State) -> dict[str, tuple[Audience, list[Op]]]:
@@ -166,11 +196,25 @@ def _story_diff(now: State, then: State) -> dict[str, tuple[Audience, list[Op]]]
     grouped: dict[str, tuple[Audience, list[Op]]] = {}
     story = {name for name in (*now, *then) if name not in RULE_PARTITIONS}
     for name in sorted(story):
-        ops = diff({name: now[name]} if name in now else {}, {name: then[name]} if name in then else {})
+        audience = audience_of_partition(name)
+        before = {name: now[name]} if name in now else {}
+        after = {name: then[name]} if name in then else {}
+        if audience != EVERYONE and before and after:
+            after = {name: _with_records(now[name], then[name])}
+        ops = diff(before, after)
         if ops:
-            audience = audience_of_partition(name)
             grouped.setdefault(repr(audience), (audience, []))[1].extend(ops)
     return grouped
+
+
+def _with_records(now: JsonValue, then: JsonValue) -> JsonValue:
+    """A private partition as it was, with the conflicts and suggestions that it has now: as those of
+    everybody, they do not roll back.
+    """
+    if not isinstance(now, dict) or not isinstance(then, dict):
+        return then
+    story = {key: value for key, value in then.items() if key not in RECORDS}
+    return {**story, **{key: value for key, value in now.items() if key in RECORDS}}
 
 
 def reroll(ctx: Context, data: Direct) -> None:
@@ -199,6 +243,9 @@ def retell(ctx: Context, data: Retell) -> None:
     if entry is None or past is None or past.state is None:
         raise Refused("unknown_turn", "there is no turn to tell again")
     sealed = rules_of(past.state)["sealed"]
+    told: JsonValue = {"outcomes": sealed.get("outcomes", []), "records": sealed.get("records", [])}
+    is_paused = turn["phase"] == "paused"
+    back = (turn["resume"] or "collect") if is_paused else turn["phase"]
     ctx.emit(
         {
             "kind": "retelling",
@@ -206,9 +253,11 @@ def retell(ctx: Context, data: Retell) -> None:
             "attempt": entry["attempt"],
             "patch": [
                 put("/turn/phase", "narrating"),
-                put("/turn/resume", turn["phase"]),
+                put("/turn/resume", back),
+                put("/turn/pause_next", is_paused),
                 put("/turn/node", node),
                 put("/turn/retelling", True),
+                put("/turn/deadline", None),
             ],
         }
     )
@@ -217,7 +266,7 @@ def retell(ctx: Context, data: Retell) -> None:
             "kind": "record",
             "turn": entry["number"],
             "attempt": entry["attempt"],
-            "patch": [put(f"/sealed/{key}", sealed.get(key, [])) for key in ("outcomes", "records")],
+            "patch": [put("/sealed/retelling", told)],
         },
         SEALED,
     )

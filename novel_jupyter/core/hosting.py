@@ -105,13 +105,16 @@ def host_task(state: State, seed: str) -> dict[str, JsonValue] | None:
     }
     if task == "narrate":
         ended: JsonValue = None if turn["retelling"] else rules["session"].get("ending")
+        sealed = rules["sealed"]
+        told = sealed.get("retelling") if turn["retelling"] else sealed
+        assert isinstance(told, dict)
         return {
             **request,
             "node": turn["node"],
             "retelling": turn["retelling"],
             "ended": ended,
-            "outcomes": rules["sealed"].get("outcomes", []),
-            "records": rules["sealed"].get("records", []),
+            "outcomes": told.get("outcomes", []),
+            "records": told.get("records", []),
         }
     locked = turn["locked"]
     if locked is None:

@@ -14,16 +14,15 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from .changes import check_audience, merge_changes
 from .draft import Context, drop, is_agent, put
-from .editing import record_ops
 from .errors import Refused
-from .events import Outcome, audience_of_partition
+from .events import Outcome
 from .hosting import fenced
-from .merge import Author, ConflictRecord, Merged, MergeRefused, Suggestion, merge_edit
-from .messages import Change, Chunk, Direct, Fenced, Narrative, Progress, TurnFailed, TurnResult
-from .model import DIRECTOR, EVERYONE, RULE_PARTITIONS, SEALED, Audience, NodeState, SeatState, State
-from .patch import Op, PatchError, apply_patch, check_ops, parse_pointer
-from .turn import collect_ops, in_phase, json_of, moved
+from .messages import Chunk, Direct, Fenced, Narrative, Progress, TurnFailed, TurnResult
+from .model import DIRECTOR, EVERYONE, SEALED, Audience, NodeState, SeatState, State
+from .patch import Op, PatchError, check_value
+from .turn import collect_ops, in_phase, json_of, moved, timer
 from .views import rules_of
 
 CHRONICLE_KEPT = 20
@@ -59,12 +58,15 @@ def resolve(ctx: Context, data: TurnResult) -> None:
                 "unknown_character", f"an outcome is for {outcome['character'][:40]!r}, whom nobody knows"
             )
         check_audience(ctx, outcome["audience"])
-    by_audience: dict[str, tuple[Audience, list[Op], list[Outcome]]] = {}
-    suggested = 0
-    for change in data.changes:
-        audience, patch, held_back = _merged(ctx, change, data.base)
-        suggested += held_back
-        by_audience.setdefault(repr(audience), (audience, [], []))[1].extend(patch)
+    try:
+        check_value(json_of(data.outcomes))
+        check_value(data.ended)
+    except PatchError as error:
+        raise Refused("bad_value", error.message) from None
+    patches, suggested = merge_changes(ctx, data.changes, data.base)
+    by_audience: dict[str, tuple[Audience, list[Op], list[Outcome]]] = {
+        repr(audience): (audience, patch, []) for audience, patch in patches
+    }
     for outcome in data.outcomes:
         audience = outcome["audience"]
         by_audience.setdefault(repr(audience), (audience, [], []))[2].append(outcome)
@@ -92,66 +94,6 @@ def resolve(ctx: Context, data: TurnResult) -> None:
     for audience, patch, outcomes in by_audience.values():
         ctx.emit({"kind": "dealt", "why": "turn", "outcomes": outcomes, "patch": patch}, audience)
     _seal(ctx, data)
-
-
-def _merged(ctx: Context, change: Change, base: int) -> tuple[Audience, list[Op], int]:
-    """One audience's change on top of what people wrote since `base`."""
-    check_audience(ctx, change.audience)
-    _story_only(change)
-    draft, author = ctx.draft, Author(ctx.author.user_id, True)
-    try:
-        merged = merge_edit(
-            draft.state, draft.index, draft.rules(), base, change.patch, author, draft.next_id
-        )
-    except MergeRefused:
-        merged = _one_by_one(ctx, change, base)
-    patch = [*merged.patch, *record_ops(ctx, merged, change.audience)]
-    return change.audience, patch, len(merged.suggestions)
-
-
-def _one_by_one(ctx: Context, change: Change, base: int) -> Merged:
-    """A change of which something no longer fits: what fits goes in, the rest becomes suggestions."""
-    draft, author = ctx.draft, Author(ctx.author.user_id, True)
-    state: State = draft.state
-    patch: list[Op] = []
-    conflicts: list[ConflictRecord] = []
-    suggestions: list[Suggestion] = []
-    for op in change.patch:
-        try:
-            merged = merge_edit(state, draft.index, draft.rules(), base, [op], author, draft.next_id)
-        except MergeRefused:
-            if op["op"] != "test":
-                suggestions.append(
-                    {
-                        "path": op["path"],
-                        "op": op,
-                        "current": None,
-                        "suggested_by": author.user_id,
-                        "kept_by": None,
-                        "base": base,
-                        "sequence_id": draft.next_id,
-                    }
-                )
-            continue
-        state = apply_patch(state, merged.patch)
-        patch += merged.patch
-        conflicts += merged.conflicts
-        suggestions += merged.suggestions
-    return Merged("suggested", patch, conflicts, suggestions)
-
-
-def check_audience(ctx: Context, audience: Audience) -> None:
-    """Raises Refused `invalid` unless `audience` is one that a host may address: everyone, the director,
-    seats.
-    """
-    if isinstance(audience, str):
-        good = audience in (EVERYONE, DIRECTOR)
-    else:
-        good = (
-            bool(audience) and audience == sorted(set(audience)) and set(audience) <= set(ctx.rules["seats"])
-        )
-    if not good:
-        raise Refused("invalid", "audience: 'everyone', 'director', or sorted names of seats")
 
 
 def _complete_ops(ctx: Context, node: int) -> list[Op]:
@@ -212,27 +154,18 @@ def _listed(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []
 
 
-def _story_only(change: Change) -> None:
-    try:
-        check_ops(change.patch)
-    except PatchError as error:
-        raise Refused("bad_path", error.message) from None
-    for op in change.patch:
-        root = parse_pointer(op["path"])[0]
-        if root in RULE_PARTITIONS or root == "chronicle" or audience_of_partition(root) != change.audience:
-            raise Refused(
-                "path_forbidden", f"a change for {change.audience} does not write {op['path'][:80]!r}"
-            )
+def _being_told(ctx: Context, data: Fenced) -> NodeState:
+    """Raises Refused `stale_turn` unless `data` is about the turn that is being told."""
+    turn = ctx.rules["turn"]
+    entry = ctx.rules["turns"].get(str(turn["node"])) if turn["phase"] == "narrating" else None
+    if entry is None or (data.turn, data.attempt) != (entry["number"], entry["attempt"]):
+        raise Refused("stale_turn", f"turn {data.turn}, attempt {data.attempt} is not being told")
+    return entry
 
 
 def tell(ctx: Context, data: Narrative) -> None:
     fenced(ctx, data.token)
-    turn = ctx.rules["turn"]
-    if turn["phase"] != "narrating":
-        raise Refused("stale_turn", "no turn is being told")
-    entry = ctx.rules["turns"].get(str(turn["node"]))
-    if entry is None or (data.turn, data.attempt) != (entry["number"], entry["attempt"]):
-        raise Refused("stale_turn", f"turn {data.turn}, attempt {data.attempt} is not being told")
+    turn, entry = ctx.rules["turn"], _being_told(ctx, data)
     node, retold = turn["node"], turn["retelling"]
     told = {
         "turn": entry["number"],
@@ -266,17 +199,17 @@ def _end_ops(ctx: Context, narration: Literal["told", "failed", "cancelled"]) ->
     turn, session = ctx.rules["turn"], ctx.rules["session"]
     node = turn["node"]
     if turn["retelling"]:
+        # The turn's end stays where it was: what an undo to it restores has not changed, but for the prose.
         keep = narration if narration == "told" else ctx.rules["turns"][str(node)]["narration"]
+        back, paused = turn["resume"] or "collect", turn["pause_next"]
         return [
-            put("/turn/phase", turn["resume"] or "collect"),
-            put("/turn/resume", None),
+            put("/turn/phase", "paused" if paused else back),
+            put("/turn/resume", back if paused else None),
+            put("/turn/pause_next", False),
             put("/turn/retelling", False),
             put("/turn/node", 0),
             put(f"/turns/{node}/narration", keep),
-            put(
-                f"/turns/{node}/end",
-                max(ctx.draft.next_id if narration == "told" else 0, ctx.rules["turns"][str(node)]["end"]),
-            ),
+            timer(ctx, back == "collect" and not paused and bool(turn["proposals"])),
         ]
     done = [put(f"/turns/{node}/narration", narration), put(f"/turns/{node}/end", ctx.draft.next_id)]
     if "ending" in session:
@@ -296,9 +229,14 @@ def _end_ops(ctx: Context, narration: Literal["told", "failed", "cancelled"]) ->
 def end_telling(
     ctx: Context, kind: Literal["cancelled", "narration_failed"], narration: Literal["failed", "cancelled"]
 ) -> None:
-    turn = ctx.rules["turn"]
+    entry = ctx.rules["turns"][str(ctx.rules["turn"]["node"])]
     ctx.emit(
-        {"kind": kind, "turn": turn["number"], "attempt": turn["attempt"], "patch": _end_ops(ctx, narration)}
+        {
+            "kind": kind,
+            "turn": entry["number"],
+            "attempt": entry["attempt"],
+            "patch": _end_ops(ctx, narration),
+        }
     )
 
 
@@ -309,7 +247,7 @@ def fail(ctx: Context, data: TurnFailed) -> None:
     fenced(ctx, data.token)
     turn = ctx.rules["turn"]
     if data.kind == "narration_failed":
-        in_phase(ctx, "narrating")
+        _being_told(ctx, data)
         return end_telling(ctx, "narration_failed", "failed")
     _this_attempt(ctx, data)
     in_phase(ctx, "resolving")
