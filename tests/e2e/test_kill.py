@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 async def _play(
     handle: SessionHandle, name: str, count: int, rng: random.Random, acks: dict[str, int]
 ) -> Counter[str]:
-    """Send `count` commands of several kinds; note what was acknowledged, by a mark that stands in the event."""
+    """Send `count` commands of several kinds; note what was acknowledged, by a mark in the event."""
     outcomes: Counter[str] = Counter()
     window = asyncio.Semaphore(8)
 
