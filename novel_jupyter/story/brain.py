@@ -16,8 +16,8 @@ from typing import Protocol
 from .actions import Action
 from .dice import Luck
 from .schema import Act
+from .shapes import BeliefState, GoalState, MemoryState, Sighting
 from .turn import Sentence, TurnRecord, Usage
-from .world import BeliefState, GoalState, MemoryState, Sighting
 
 
 class BrainError(Exception):

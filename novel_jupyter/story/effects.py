@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .schema import Act
-from .world import GoalState, GoalStatus, MemoryState
+from .shapes import GoalState, GoalStatus, MemoryState
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,13 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """The first turn of a story: `hand` orders its phrases and people's lines from then on."""
+
+    hand: int
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A shelf of the phrase bank was used."""
 
@@ -189,5 +196,6 @@ Effect: TypeAlias = (
     | Ticked
     | Framed
     | Done
+    | Begun
     | Told
 )

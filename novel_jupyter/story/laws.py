@@ -17,7 +17,7 @@ from typing import Final, TypeAlias, cast
 from .actions import Action, Betray, Move, Search, Tell, Use
 from .english import capitalise
 from .look import Look
-from .world import WayState
+from .shapes import WayState
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .world import (
-    CharacterState,
-    ItemState,
-    LocationState,
-    SeatState,
-    Stage,
-    State,
-    UseState,
-    WayState,
-    seat_of,
-    stage_of,
-)
+from .shapes import CharacterState, ItemState, LocationState, SeatState, UseState, WayState
+from .world import Stage, State, seat_of, stage_of
 
 REACH = 2
 """How many exits one can pass in a single move."""

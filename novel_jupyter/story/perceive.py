@@ -14,8 +14,9 @@ from .brain import PersonaView, PersonSeen, UseSeen
 from .dice import Dice
 from .look import Look
 from .rules import legal_actions
+from .shapes import GoalState, GoalStatus
 from .turn import StoryEvent
-from .world import GoalState, GoalStatus, State
+from .world import State
 
 _WEIGHTS = {
     "wait": 0,

@@ -14,7 +14,8 @@ from .actions import Attack, Defend, Free, Give, Move, Observe, Search, Take, Us
 from .english import Word, render
 from .laws import use_of
 from .ruling import Aside, Attempt, Ruling
-from .world import MAX_HEALTH, GoalState
+from .shapes import GoalState
+from .world import MAX_HEALTH
 
 
 def price(it: Attempt, ruling: Ruling, other: str | None = None, violent: bool = False) -> None:

@@ -16,7 +16,7 @@ from . import actions as act
 from .actions import Action
 from .brain import Decision, PersonaView
 from .schema import ACTS
-from .world import GoalState
+from .shapes import GoalState
 
 DEPTH: Final = 4
 """How far a goal is worked backwards."""

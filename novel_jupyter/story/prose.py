@@ -88,8 +88,8 @@ class _Teller:
     def __init__(self, record: TurnRecord) -> None:
         self.record = record
         self.tense: Tense = "present" if record.tense == "present" else "past"
-        # One shuffle for the whole story: it must not depend on the turn.
-        self.dice = Dice(record.seed, "", 0, 0)
+        # One shuffle for the whole play: it must not depend on the turn, nor on its seed.
+        self.dice = Dice(str(record.hand), "", 0, 0)
         self.before: tuple[str, frozenset[str]] | None = None
 
     def event(self, event: StoryEvent, lead: str | None, paragraph: bool) -> Iterator[Sentence]:

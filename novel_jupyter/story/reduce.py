@@ -13,8 +13,9 @@ from typing import Final, cast
 from pydantic import JsonValue
 
 from . import effects as fx
+from .shapes import MemoryState
 from .turn import StoryEvent
-from .world import MAX_HEALTH, MAX_MEMORY, MAX_TRUST, MemoryState, State, seat_of, stage_of
+from .world import MAX_HEALTH, MAX_MEMORY, MAX_TRUST, State, seat_of, stage_of
 
 MAX_GOALS: Final = 8
 
@@ -217,6 +218,10 @@ def _done(draft: _Draft, effect: fx.Done) -> None:
         draft.put("scene", "deeds", key, value=effect.by)
 
 
+def _begun(draft: _Draft, effect: fx.Begun) -> None:
+    draft.put("director", "hand", value=effect.hand)
+
+
 def _told(draft: _Draft, effect: fx.Told) -> None:
     count = stage_of(draft.root)["director"]["phrases"].get(effect.key, 0)
     draft.put("director", "phrases", effect.key, value=count + 1)
@@ -245,6 +250,7 @@ _HANDLERS: Final = cast(
         fx.Ticked: _ticked,
         fx.Framed: _framed,
         fx.Done: _done,
+        fx.Begun: _begun,
         fx.Told: _told,
     },
 )

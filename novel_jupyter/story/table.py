@@ -88,7 +88,7 @@ class Table:
     def open(self, frame: Frame) -> None:
         """Begin the turn with a scene: where it plays, between whom, and what the hour is."""
         stage = self.look.stage
-        act, first = self.act(), not stage["director"]["phrases"]
+        act, first = self.act(), not stage["director"]["hand"]
         ruling = Ruling("success", f"The scene was set {self.look.at_place(frame.location)}.")
         ruling.mentions = [frame.location, *frame.focus]
         if first:
@@ -99,9 +99,13 @@ class Table:
             if lines:
                 ruling.tell("literal", text=self.dice.pick(lines, DIRECTOR, "beat"))
             ruling.tags = [f"act:{act}"]
-        ruling.effects = [
+        if frame.location != stage["scene"]["location"]:
+            ruling.tags.append(f"scene:{frame.location}")
+        if first:
+            ruling.effects.append(fx.Begun(1 + self.dice.below(2**31, DIRECTOR, "hand")))
+        ruling.effects.append(
             fx.Framed(frame.location, frame.mood, act, frame.focus, stage["director"]["tension"])
-        ]
+        )
         self._record(DIRECTOR, {"kind": "scene", "act": act}, ruling, "director", frame.location)
 
     def moods(self) -> Sequence[str]:
@@ -215,6 +219,10 @@ class Table:
         living = [who for who in witnesses if self.look.acts(who)]
         self.state = carry_out(self.state, memories(self.look, event, self.turn.turn, living))
 
+    def _hand(self) -> Dice:
+        """Dice that fall the same in every turn of a play: a shuffle by them is used up before it repeats."""
+        return Dice(str(self.look.stage["director"]["hand"]), "", 0, 0)
+
     def _beats(self, who: str, ruling: Ruling) -> tuple[tuple[Beat, ...], tuple[fx.Told, ...]]:
         """Number the beats of a ruling by how often their shelves were used, and give people their lines."""
         counts = self.look.stage["director"]["phrases"]
@@ -234,8 +242,7 @@ class Table:
                     voice = self.look.stage["director"]["script"]["voice"].get(who, {}).get(kind, [])
                     n = use(f"voice.{who}.{kind}")
                     if n < len(voice):
-                        # One order for the whole story, so that no line comes twice.
-                        order = Dice(self.turn.seed, "", 0, 0).order(voice, who, f"voice/{kind}")
+                        order = self._hand().order(voice, who, f"voice/{kind}")
                         target = self.look.name(slots["B"]) if "B" in slots else ""
                         slots["line"] = order[n].replace("{B}", target)
                 shelf = f"say.{kind}" if "line" in slots else f"do.{kind}"
@@ -284,7 +291,8 @@ class Table:
         look = self.look
         for id, ending in look.stage["director"]["endings"].items():
             if is_met(look, ending["when"]):
-                self.ended = Ended(id, ending["title"], ending["text"])
+                cause = next((event for event in reversed(self.events) if event.tags), None)
+                self.ended = Ended(id, ending["title"], cause.reason if cause else ending["title"])
                 break
         else:
             return
@@ -341,6 +349,7 @@ class Table:
             events,
             names,
             tuple(hidden),
+            look.stage["director"]["hand"],
         )
 
 

@@ -233,6 +233,8 @@ class TurnRecord:
     names: Mapping[str, Cast]
     withheld: tuple[str, ...] = ()
     """Texts of facts that are not public: for the checker only, never for a brain."""
+    hand: int = 0
+    """The order of phrases in this play."""
     telling: int = 0
     """How often this turn was told before: a retelling takes other words."""
 
@@ -255,6 +257,7 @@ class TurnRecord:
                 for id, name in sorted(self.names.items())
             },
             "withheld": list(self.withheld),
+            "hand": self.hand,
             "telling": self.telling,
         }
 
@@ -273,6 +276,7 @@ class TurnRecord:
             ),
             names={id: Cast(**name) for id, name in names.items()},  # type: ignore[arg-type]  # own JSON
             withheld=tuple(cast(list[str], raw["withheld"])),
+            hand=cast(int, raw["hand"]),
             telling=cast(int, raw["telling"]),
         )
 

@@ -92,7 +92,9 @@ async def play_async(story: Story, seed: str, *, tell: bool = True, limit: int =
     done = Play([state])
     everybody = frozenset(story.characters)
     for turn in range(1, limit + 1):
-        outcome = await DirectorAgent().run_turn(TurnInput(state, turn, 1, "main", seed, agents=everybody))
+        # As in a session: every attempt has a seed of its own.
+        given = TurnInput(state, turn, 1, "main", f"{seed}:{turn}", agents=everybody)
+        outcome = await DirectorAgent().run_turn(given)
         state = outcome.state
         done.states.append(state)
         done.outcomes.append(outcome)
