@@ -34,18 +34,20 @@ class ProseStream:
         self._timer: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
         self._drained.set()
-        self._finishing = False
+        self._finishing = self._closed = False
 
     def add(self, text: str) -> None:
         """More prose. The first goes at once, the rest with the beat."""
         self._text += text
+        self._drained.clear()
         if self._timer is None:
             self._beat()
 
     def rewind(self) -> None:
         """Somebody may have missed something: all of it goes again."""
         self._sent = 0
-        if self._timer is None and self._text:
+        self._drained.clear()
+        if self._timer is None:
             self._beat()
 
     async def finish(self) -> None:
@@ -57,6 +59,7 @@ class ProseStream:
 
     def close(self) -> None:
         """Not a word more."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -64,7 +67,7 @@ class ProseStream:
 
     def _beat(self) -> None:
         self._timer = None
-        if self._sent >= len(self._text):
+        if self._closed or self._sent >= len(self._text):
             self._drained.set()
             return
         end = self._end()
@@ -73,7 +76,8 @@ class ProseStream:
         elif self._finishing:
             self._drained.set()
             return
-        self._drained.clear()
+        if self._sent >= len(self._text):
+            self._drained.set()
         self._timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
 
     def _end(self) -> int:
