@@ -102,7 +102,7 @@ afterEach(({ task }) => {
 });
 
 afterAll(async () => {
-  await server.dispose();
+  await server?.dispose();
 });
 
 describe("two people on one server", () => {

@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const READY = "novel_jupyter event=started";
-const FAILED = "extension failed";
+const FAILED = /novel_jupyter.*(?:extension failed|error adding extension)/;
 const START_MS = 45_000;
 
 /** The interpreter that has the server: $NOVEL_PYTHON, or the one of the repository's environment. */
@@ -63,7 +63,12 @@ export class JupyterServer {
   /** A server that runs. */
   static async start(people: readonly string[]): Promise<JupyterServer> {
     const server = new JupyterServer(await freePort(), people);
-    await server.start();
+    try {
+      await server.start();
+    } catch (error) {
+      await server.dispose();
+      throw error;
+    }
     return server;
   }
 
@@ -104,6 +109,10 @@ export class JupyterServer {
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#child = child;
+    // A run that is broken off must not leave a server behind.
+    const orphan = (): void => void child.kill("SIGKILL");
+    process.once("exit", orphan);
+    child.once("exit", () => process.off("exit", orphan));
     this.#said = [];
     const lines = createInterface({ input: child.stderr });
     await new Promise<void>((resolve, reject) => {
@@ -113,7 +122,7 @@ export class JupyterServer {
       child.once("error", failed);
       lines.on("line", (line) => {
         this.#said = [...this.#said.slice(-200), line];
-        if (line.includes(FAILED)) failed();
+        if (FAILED.test(line)) failed();
         if (!line.includes(READY)) return;
         clearTimeout(timer);
         child.off("exit", failed);
