@@ -170,14 +170,15 @@ class ServerProcess:
             raise RuntimeError(f"the server did not start:\n{self.log}")
         return self
 
-    def _follow(self, stream: IO[str]) -> None:
+    @staticmethod
+    def _follow(stream: IO[str], lines: list[str], ready: threading.Event) -> None:
         with stream:
             for line in stream:
-                self._lines.append(line)
-                del self._lines[:-LINES_KEPT]
-                if READY in line or any(word in line for word in FAILED):
-                    self._ready.set()
-        self._ready.set()
+                lines.append(line)
+                del lines[:-LINES_KEPT]
+                if READY in line or any(text in line for text in FAILED):
+                    ready.set()
+        ready.set()
 
     def kill(self) -> None:
         """SIGKILL: no goodbye, no flush."""
