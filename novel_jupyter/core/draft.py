@@ -85,9 +85,10 @@ class Results:
     def add(self, result: Result) -> None:
         self.kept[result.n] = result
         if len(self.kept) > KEPT_RESULTS:
-            oldest = min(self.kept)
-            del self.kept[oldest]
-            self.forgotten = max(self.forgotten, oldest)
+            del self.kept[min(self.kept)]
+        if len(self.kept) == KEPT_RESULTS:
+            # Also what was skipped below: whether it was ever used can no longer be told.
+            self.forgotten = max(self.forgotten, min(self.kept) - 1)
 
 
 ClientKey = tuple[str, str]

@@ -20,7 +20,7 @@ from . import admin, editing, history, hosting, seats, telling, turn
 from .draft import ClientKey, Context, Draft, Facts, Result
 from .errors import UNDECIDED, Refused
 from .incoming import CommandId, digest
-from .messages import ClientMessage, JoinSession, Narrative, TurnFailed, TurnResult
+from .messages import ClientMessage, Fenced, JoinSession
 from .model import State
 from .patch import PatchError
 from .policy import SERVER, Principal, require
@@ -93,6 +93,9 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
 )
 """Kind of command → what it does. What is not here never changes the log."""
 
+HOST: Final = "host"
+"""The principal of the ids that belong to whichever kernel hosts."""
+
 WHEN_ARCHIVED: Final = frozenset({"unarchive", "set_role", "grant_view"})
 
 
@@ -116,9 +119,9 @@ def client_key(command: Command) -> tuple[ClientKey, int]:
     """
     parsed = CommandId.parse(command.message.id)
     if parsed.client_id.startswith("host:"):
-        if not command.author.is_kernel:
-            raise Refused("bad_id", "ids that begin with 'host:' are for kernels that host")
-        return ("host", parsed.client_id), parsed.n
+        if not command.author.is_kernel or not isinstance(command.message.data, Fenced):
+            raise Refused("bad_id", "ids that begin with 'host:' are for what a host answers")
+        return (HOST, parsed.client_id), parsed.n
     return (command.author.user_id, parsed.client_id), parsed.n
 
 
@@ -149,7 +152,9 @@ def decide(draft: Draft, command: Command, facts: Facts) -> Reply:
         return HANDLERS[kind](ctx, message.data)
 
     reply = _attempt(draft, command, facts, act)
-    if reply.data.get("code") not in UNDECIDED:
+    # What is refused to one kernel must not stand in the way of the one that hosts.
+    is_open = reply.data["kind"] == "error" and client[0] == HOST
+    if not is_open and reply.data.get("code") not in UNDECIDED:
         draft.keep(Result(client[0], client[1], n, said, reply.sequence_id, reply.data))
     return reply
 
@@ -158,7 +163,7 @@ def _check_id(draft: Draft, command: Command, client: ClientKey, n: int, known: 
     message = command.message
     if known:
         # A late repeat by a host that lost the lease is told so, not that its number is taken.
-        if isinstance(message.data, TurnResult | TurnFailed | Narrative):
+        if isinstance(message.data, Fenced):
             hosting.fenced(Context(draft, command.author, message.id, Facts("")), message.data.token)
         raise Refused("id_reused")
     if draft.is_forgotten(client, n):

@@ -172,6 +172,16 @@ class Table:
         epoch: str | None = None,
         **data: JsonValue,
     ) -> Reply:
+        return self.post(who, kind, data, id, epoch)
+
+    def post(
+        self,
+        who: Principal,
+        kind: str,
+        data: Mapping[str, JsonValue],
+        id: str | None = None,
+        epoch: str | None = None,
+    ) -> Reply:
         """Decide and commit one command; without an `id` it gets the next of its sender's client."""
         if id is None and kind != "join_session":
             n = self.spent[who.user_id] = self.spent.get(who.user_id, 0) + 1

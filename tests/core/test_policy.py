@@ -22,6 +22,7 @@ PEOPLE = {
 EVERYBODY = {"owner", "director", "player", "spectator", "kernel", "host"}
 KERNELS = {"kernel", "host"}
 DIRECTORS = {"owner", "director", "host"}
+OWNER = {"owner"}
 PLAYERS = {"owner", "director", "player"}
 EXPECTED: dict[str, set[str]] = {
     **dict.fromkeys(("chat", "ping", "token", "user_cursor"), EVERYBODY),
@@ -30,7 +31,7 @@ EXPECTED: dict[str, set[str]] = {
     **dict.fromkeys(("start", "lock", "cancel", "pause", "resume", "accept"), DIRECTORS),
     **dict.fromkeys(("reroll", "retell", "undo", "branch", "set_settings"), DIRECTORS),
     "admit_host": {"owner", "director"},
-    **dict.fromkeys(("set_role", "grant_view", "archive", "unarchive"), {"owner"}),
+    **dict.fromkeys(("set_role", "grant_view", "archive", "unarchive"), OWNER),
     "claim_session": {"player", "director", "spectator"},
     **dict.fromkeys(("request_lease", "release_lease", "turn_result", "turn_failed"), KERNELS),
     **dict.fromkeys(("narrative", "narration_failed", "narration", "progress"), KERNELS),
