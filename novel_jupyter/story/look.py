@@ -39,10 +39,14 @@ class Look:
         return f"seat:{character}" in self.state
 
     def place(self, character: str) -> str | None:
-        """Where they really are, also when hidden (None, if that is not ours to know)."""
-        if self._sees(character):
-            return self.seat(character)["location"]
-        return self.people[character]["location"]
+        """Where they really are, also when hidden (None, if that is not ours to know).
+
+        The public place counts: people may edit it, and then it is so.
+        """
+        public = self.people[character]["location"]
+        if public in self.stage["locations"] or not self._sees(character):
+            return public
+        return self.seat(character)["location"]
 
     def hidden(self, character: str) -> bool:
         person = self.people[character]

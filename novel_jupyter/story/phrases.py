@@ -24,6 +24,9 @@ BODIES: Final[Mapping[str, tuple[str, ...]]] = {
         "{A} [take] {A.himself} to {place}.",
         "{A} [have] had enough of {source} and [go] to {place}.",
         "{A} [cross] to {place}, listening at every turn.",
+        "{place} [be] where {A} [go] next, and nobody [ask] why.",
+        "{A} [slam] one door and [open] another, and [be] {at}.",
+        "{A} [carry] {A.his} thoughts off to {place}.",
     ),
     "move.join": (
         "{A} [come] into {place}, where {B} already [be].",
@@ -34,6 +37,9 @@ BODIES: Final[Mapping[str, tuple[str, ...]]] = {
         "{A} [come] upon {B} {at} and [stay].",
         "{B} [hear] steps, and then {A} [stand] {at}.",
         "{A} [come] to {place}. {B} [make] room, a little.",
+        "{A} [bring] the cold in with {A.him} to {place}; {B} [do] not say welcome.",
+        "There [be] no talk {at} when {A} [come] in, and {B} [do] not begin any.",
+        "{A} [walk] in on {B} {at}.",
     ),
     "move.unlock": (
         "{A} [fit] {item} to the lock, [turn] it twice and [go] through to {place}.",
@@ -141,6 +147,10 @@ BODIES: Final[Mapping[str, tuple[str, ...]]] = {
         "{A} [lean] on the wall until it [pass].",
         "It [rattle] {A} more than {A.he} [show~A].",
         "{A} [swallow] and [look] at the floor.",
+        "{A} [rub] {A.his} eyes like a child.",
+        "{A} [be] a long time getting {A.his} breath.",
+        "{A} would have given something to be elsewhere.",
+        "Afterwards {A} could not have said why {A.he} [be~A] so cold.",
     ),
     "cost.hurt": (
         "{A} [come] out of it bleeding.",

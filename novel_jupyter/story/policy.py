@@ -100,7 +100,7 @@ class _Mind:
             case act.Search():
                 return self.trait("sharp") - 2 - len(self.view.present) + self.rough("idle") // 2
             case act.Move():
-                return -1
+                return -1 - 2 * min(2, len(self.view.present))
             case act.Ask():
                 return self.trait("warm") + (0 if option.about else 1) + self.rough("talk")
             case act.Tell():
@@ -245,7 +245,7 @@ class _Mind:
                 self._go(hints[0], weight, why, 1)
             return
         if fresh(view.location):
-            self.want(act.Search(target=view.location), 3 + 2 * weight, why)
+            self.want(act.Search(target=view.location), 2 + 2 * weight, why)
         for other in view.present:
             self.want(act.Ask(target=other, about=item), 3 + 2 * weight, why)
         for option in view.options:
@@ -283,6 +283,9 @@ class _Mind:
     def _find_out(self, fact: str, weight: int, why: str) -> None:
         view = self.view
         for item in view.holding:
+            mine = view.seen.get(item)
+            if mine and mine["turn"] == 0 and mine["holder"] == view.id:
+                continue  # what one brought along one has read
             for how, use in view.uses.get(item, {}).items():
                 read = any(
                     m["kind"] == "use" and m["who"] == view.id and item in m["about"] for m in view.memory

@@ -30,7 +30,8 @@ def _topics(look: Look, me: str) -> list[str]:
     """What a character could ask about: what they are after, and what they have seen and do not hold."""
     seat, mine = look.seat(me), set(look.held_by(me))
     wanted = [goal["target"] for _, goal in sorted(seat["goals"].items()) if goal["status"] == "open"]
-    wanted = [topic for topic in wanted if topic not in look.people and topic not in seat["beliefs"]]
+    fixed = {item for item, what in look.stage["items"].items() if not what["portable"]}
+    wanted = [topic for topic in wanted if topic not in {*look.people, *fixed, *seat["beliefs"]}]
     things = [thing for thing in sorted(seat["seen"]) if (item := look.item(thing)) and item["portable"]]
     return [topic for topic in dict.fromkeys([*wanted, *things]) if topic not in mine][:MAX_TOPICS]
 

@@ -291,8 +291,10 @@ class Table:
         look = self.look
         for id, ending in look.stage["director"]["endings"].items():
             if is_met(look, ending["when"]):
-                cause = next((event for event in reversed(self.events) if event.tags), None)
-                self.ended = Ended(id, ending["title"], cause.reason if cause else ending["title"])
+                last = self.events[-1] if self.events else None
+                deed = last is not None and last.character != DIRECTOR
+                reason = last.reason if last and deed else f"It had come to this: {ending['title']}."
+                self.ended = Ended(id, ending["title"], reason)
                 break
         else:
             return

@@ -343,3 +343,27 @@ def test_one_persons_action_now() -> None:
     assert {event.character for event in refused.turn.events} == {"mara"}
     with pytest.raises(LookupError):
         asyncio.run(DirectorAgent().process_user_action(solo, "stranger", {"kind": "wait"}))
+
+
+def test_people_may_put_somebody_elsewhere() -> None:
+    def put(place: str) -> State:
+        return apply_patch(
+            SMALL_STATE, [{"op": "replace", "path": "/characters/bo/location", "value": place}]
+        )
+
+    outcome = one_turn(put("yard"), {"ann": {"kind": "attack", "target": "bo"}, "bo": {"kind": "search"}})
+    results = {event.character: event for event in outcome.events if event.character != "director"}
+    assert results["ann"].outcome == "refused"
+    assert results["bo"].location == "yard"
+    # A place that the story does not have is no place.
+    outcome = one_turn(put("moon"), {"bo": {"kind": "search"}})
+    assert {event.location for event in outcome.events if event.character == "bo"} == {"hall"}
+
+
+def test_an_undone_turn_leaves_no_trace() -> None:
+    # Undo puts the story's partitions back: the same turn again is the same turn.
+    state: State = initial_state(STORY)
+    turn = TurnInput(state, 1, 1, "main", "s", agents=PEOPLE)
+    first = asyncio.run(DirectorAgent().run_turn(turn))
+    asyncio.run(DirectorAgent().run_turn(TurnInput(first.state, 2, 1, "main", "t", agents=PEOPLE)))
+    assert asyncio.run(DirectorAgent().run_turn(turn)) == first
