@@ -89,7 +89,9 @@ def writable(ctx: Context, ops: Sequence[Op]) -> Audience:
             and root not in RULE_PARTITIONS
             and root in ctx.draft.state
         )
-        if not allowed or len(tokens) < 2 or is_record(tokens):
+        # A told turn is the rules' entry; people mend its prose.
+        is_entry = root == "chronicle" and tokens[2:3] != ("narrative",)
+        if not allowed or len(tokens) < 2 or is_record(tokens) or is_entry:
             raise Refused("path_forbidden", f"you may not write {op['path'][:80]!r}", path=op["path"])
     if len(audiences) != 1:
         raise Refused("mixed_audience")

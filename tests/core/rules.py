@@ -239,7 +239,7 @@ class Table:
         assert reply.data["kind"] == "ack", reply.data
         return self.log[before:]
 
-    def no(self, code: str, who: Principal, kind: str, **data: JsonValue) -> Reply:
+    def no(self, code: str, who: Principal, kind: str, /, **data: JsonValue) -> Reply:
         """A command that must be refused with `code`."""
         reply = self.send(who, kind, **data)  # type: ignore[arg-type]
         assert reply.data.get("code") == code, (code, reply.data)
