@@ -108,7 +108,7 @@ export type TurnRequest = ResolveTask | NarrateTask;
 export type WireEvent = LoggedEvent | HiddenEvent;
 
 /**
- * The command is in the log, or was before. The envelope carries its `id` and the first event it made.
+ * The command is in the log, or was before. The envelope carries its `id` and the last event it made.
  */
 export interface Ack {
   kind: "ack";

@@ -66,7 +66,7 @@ ErrorCode: TypeAlias = Annotated[
 
 
 class Ack(TypedDict):
-    """The command is in the log, or was before. The envelope carries its `id` and the first event it made."""
+    """The command is in the log, or was before. The envelope carries its `id` and the last event it made."""
 
     kind: Literal["ack"]
     outcome: Literal["applied", "merged", "conflicted", "suggested"]

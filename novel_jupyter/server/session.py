@@ -67,6 +67,7 @@ class Session:
         self._narration = Narration(self.id, self.subscribers, config.tick)
         self._cursor_timer: asyncio.TimerHandle | None = None
         self._ticking = False
+        self._doing_in = (0, 0)
         self._buckets: dict[str, TokenBucket] = {}
 
     # --- facts ----------------------------------------------------------------------------------------------
@@ -121,6 +122,7 @@ class Session:
             )
             self.subscribers.ephemeral(f"arrived/{principal.user_id}", frame, besides=connection.id)
         self._show_presence()
+        self._show_what_is_live(connection)
         self._tick()
         self._ask_host(again=principal.is_kernel)
 
@@ -210,17 +212,24 @@ class Session:
         if isinstance(data, Chunk):
             self._narration.add(data)
             return
-        shown = {
-            "kind": "progress",
-            "agent": data.agent,
-            "text": data.text,
-            "turn": data.turn,
-            "attempt": data.attempt,
-        }
-        frame = message(
-            "system_message", shown, session_id=self.id, user_id=principal.user_id, timestamp=self._now()
-        )
-        self.subscribers.ephemeral(f"progress/{data.agent}", frame)
+        self.presence.progress(data.agent, data.text, time.monotonic())
+        self._doing_in = (data.turn, data.attempt)
+        self.subscribers.ephemeral(f"progress/{data.agent}", self._progress(data.agent, data.text))
+
+    def _progress(self, agent: str, text: str) -> bytes:
+        turn, attempt = self._doing_in
+        shown = {"kind": "progress", "agent": agent, "text": text, "turn": turn, "attempt": attempt}
+        return message("system_message", shown, session_id=self.id, timestamp=self._now())
+
+    def _show_what_is_live(self, connection: Connection) -> None:
+        """Cursors and agents at work, for somebody who has just joined."""
+        view = view_of(self.live.room.state, connection.principal.user_id, connection.principal.is_kernel)
+        shown = [entry for entry in self.presence.cursors() if _visible(entry, view)]
+        if shown:
+            frame = message("user_cursor", {"cursors": shown}, session_id=self.id, timestamp=self._now())
+            connection.ephemeral(f"{self.id}/cursors/", frame)
+        for agent, text in self.presence.doing(time.monotonic()).items():
+            connection.ephemeral(f"{self.id}/progress/{agent}", self._progress(agent, text))
 
     # --- after a commit -------------------------------------------------------------------------------------
 
