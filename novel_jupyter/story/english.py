@@ -45,7 +45,7 @@ _PAST: Final[Mapping[str, str]] = dict(
         "refer:referred remember:remembered ride:rode ring:rang rise:rose run:ran say:said see:saw "
         "seek:sought sell:sold send:sent set:set shake:shook shatter:shattered shine:shone shoot:shot "
         "show:showed shrink:shrank shut:shut sing:sang sink:sank sit:sat sleep:slept slide:slid "
-        "slip:slipped soften:softened speak:spoke spend:spent spill:spilled spin:spun split:split "
+        "slip:slipped soften:softened speak:spoke spend:spent spill:spilled spin:spun spit:spat split:split "
         "spread:spread spring:sprang stagger:staggered stand:stood steal:stole stick:stuck sting:stung "
         "strike:struck strive:strove swear:swore sweep:swept swim:swam swing:swung take:took teach:taught "
         "tear:tore tell:told think:thought threaten:threatened throw:threw thrust:thrust tighten:tightened "

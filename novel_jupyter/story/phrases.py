@@ -24,7 +24,7 @@ BODIES: Final[Mapping[str, tuple[str, ...]]] = {
         "{A} [take] {A.himself} to {place}.",
         "{A} [have] had enough of {source} and [go] to {place}.",
         "{A} [cross] to {place}, listening at every turn.",
-        "{place} [be] where {A} [go] next, and nobody [ask] why.",
+        "{A} [go] to {place} next, and nobody [ask] why.",
         "{A} [slam] one door and [open] another, and [be] {at}.",
         "{A} [carry] {A.his} thoughts off to {place}.",
     ),

@@ -82,8 +82,6 @@ class _Mind:
     def rough(self, what: str) -> int:
         return _ROUGH[what][self.stage]
 
-    # What one is like.
-
     def nature(self) -> None:
         """How each option suits their nature, their feelings and the hour, goals aside."""
         for option in self.view.options:
@@ -143,8 +141,6 @@ class _Mind:
         if option.quietly:
             return dirt - feelings + self.trust(option.target or "") - 3
         return dirt - 2 * feelings - 2
-
-    # What one wants.
 
     def pursue(self, goal: GoalState) -> None:
         """Lean towards whatever brings a goal nearer."""
@@ -348,8 +344,6 @@ class _Mind:
         last = self.view.seen.get(foe)
         if self.stage >= 2 and foe not in self.view.present and last and last["location"]:
             self._go(last["location"], weight - 1, why, 1)
-
-    # Who is there, and what just happened.
 
     def company(self) -> None:
         """Answer what was done to them, and go where something is going on."""
