@@ -149,7 +149,9 @@ class Demo:
 
         def resolved(frame: Mapping[str, Any]) -> None:
             for outcome in frame["data"]["outcomes"]:
-                who = names.get(outcome["character"], "The story")
+                if outcome["character"] not in names:
+                    continue  # scenes, clocks and endings are told by the prose
+                who = names[outcome["character"]]
                 by = {"player": "", "agent": " (agent)", "understudy": " (understudy)"}.get(outcome["by"], "")
                 roll = outcome.get("roll")
                 dice = (
