@@ -118,10 +118,10 @@ def test_a_result_is_taken_once_and_only_while_resolving() -> None:
     table.no("phase", K1, "turn_result", **result)
     table.no("phase", K1, "turn_failed", turn=1, attempt=1, token=table.token, code="late")
     table.tell()
-    table.no("phase", K1, "turn_result", **result)
+    table.no("stale_turn", K1, "turn_result", **result)
     assert table.kinds().count("resolved") == 1
     fresh = playing()
-    fresh.no("stale_turn", K1, "turn_result", **fresh.result())
+    fresh.no("phase", K1, "turn_result", **fresh.result())
 
 
 def test_private_outcomes_and_changes_are_dealt_to_their_seats_alone() -> None:
