@@ -272,7 +272,7 @@ TALK: Final[Mapping[str, tuple[str, ...]]] = {
         "“{line}” It [be] all the warning {A} [give].",
         "{A} [say], “{line}”",
         "“{line}” There [be] no more talk from {A} after that.",
-        "{A} [put] down what {A.he} [hold~A]. “{line}”",
+        "{A} [roll] up {A.his} sleeves. “{line}”",
         "“{said}” {A} [say] to {B}, and [come] on.",
     ),
     "say.defend": (
