@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from jupyter_core.paths import jupyter_data_dir
@@ -266,11 +267,9 @@ def _nameless(text: str) -> str:
     return f"{head}{mark}*" if mark and len(tail) >= 32 else text
 
 
-def run_demo(
-    *, seed: int, turns: int, story_file: Path | None, as_json: bool, keep: bool, root: Path | None = None
-) -> int:
+def run_demo(*, seed: int, turns: int, story_file: Path | None, as_json: bool, keep: bool) -> int:
     """What `novel-jupyter demo` does. Returns the exit code."""
-    root = root or Path(jupyter_data_dir()) / "novel_jupyter" / "demo"
+    kept = Path(jupyter_data_dir()) / "novel_jupyter" / "demo"
 
     def say(text: str) -> None:
         if not as_json:
@@ -278,7 +277,7 @@ def run_demo(
             sys.stdout.flush()
 
     began = time.monotonic()
-    with ServerProcess(root, PLAYERS) as server:
+    with TemporaryDirectory() as root, ServerProcess(Path(root), PLAYERS, data=kept) as server:
         say(f"A Jupyter server is up at {server.url} ({time.monotonic() - began:.1f} s).\n")
         demo = Demo(str(seed), turns, "lighthouse", story_file, say)
         summary = asyncio.run(demo.play(server))

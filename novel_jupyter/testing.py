@@ -55,9 +55,10 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """A Jupyter server with the extension, in `root`. A context manager; `kill` and `start` as often as wanted.
+    """A Jupyter server with the extension, in `root`. A context manager; `kill` and `start` again at will.
 
-    `people` get a token each (`token_of`). `traits` are settings like `NovelApp.lease_timeout=1`.
+    `people` get a token each (`token_of`). `traits` are settings like `NovelApp.lease_timeout`. `data` is where
+    sessions are kept, if not in `root`.
     """
 
     without: tuple[str, ...] = (
@@ -75,16 +76,18 @@ class ServerProcess:
         people: Iterable[str] = (),
         traits: Mapping[str, object] | None = None,
         port: int | None = None,
+        data: Path | None = None,
     ) -> None:
         self.root = root
+        self.data = data or root / "data"
         self.port = port or free_port()
         self.tokens = {name: secrets.token_hex(16) for name in people}
         self.admin_token = secrets.token_hex(16)
         self._traits = dict(traits or {})
         self._process: subprocess.Popen[str] | None = None
         self._lines: list[str] = []
-        for name in ("config", "data", "runtime", "work"):
-            (root / name).mkdir(parents=True, exist_ok=True)
+        for folder in (root / "config", root / "runtime", root / "work", self.data):
+            folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def url(self) -> str:
@@ -98,7 +101,7 @@ class ServerProcess:
 
     @property
     def database(self) -> Path:
-        return self.root / "data" / "novel_jupyter" / "sessions.db"
+        return self.data / "novel_jupyter" / "sessions.db"
 
     @property
     def log(self) -> str:
@@ -115,7 +118,7 @@ class ServerProcess:
         return {
             **kept,
             "JUPYTER_CONFIG_DIR": str(self.root / "config"),
-            "JUPYTER_DATA_DIR": str(self.root / "data"),
+            "JUPYTER_DATA_DIR": str(self.data),
             "JUPYTER_RUNTIME_DIR": str(self.root / "runtime"),
             "JUPYTER_PLATFORM_DIRS": "0",
             "IPYTHONDIR": str(self.root / "ipython"),
@@ -140,7 +143,7 @@ class ServerProcess:
         for key, value in self._traits.items():
             section, _, name = key.partition(".")
             settings.setdefault(section, {})[name] = value
-        # Tokens go in by a file that only we can read: a command line can be read by everybody on the machine.
+        # Tokens go in by a file that only we can read; a command line is open to all on the machine.
         path = self.root / "config" / "jupyter_server_config.json"
         path.touch(mode=0o600)
         path.write_text(json.dumps(settings))
