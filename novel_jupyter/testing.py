@@ -57,8 +57,8 @@ def free_port() -> int:
 class ServerProcess:
     """A Jupyter server with the extension, in `root`. A context manager; `kill` and `start` again at will.
 
-    `people` get a token each (`token_of`). `traits` are settings like `NovelApp.lease_timeout`. `data` is where
-    sessions are kept, if not in `root`.
+    `people` get a token each (`token_of`). `traits` are settings like `NovelApp.lease_timeout`. `data` is
+    where sessions are kept, if not in `root`.
     """
 
     without: tuple[str, ...] = (

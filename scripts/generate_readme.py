@@ -1,6 +1,6 @@
 """Writes the configuration table of the README from the traits: `generate_readme.py [--check]`.
 
-Law: the traits are the only source. With `--check` nothing is written, and exit 1 says that the table is stale.
+Law: the traits are the only source. With `--check` nothing is written, and exit 1 says that it is stale.
 """
 
 from __future__ import annotations

@@ -21,4 +21,5 @@ def test_every_setting_says_what_it_does_and_can_be_set() -> None:
     own = NovelApp.class_own_traits()
     assert len(own) > 30
     for name, trait in own.items():
-        assert trait.help and trait.metadata.get("config"), name
+        assert trait.help, name
+        assert trait.metadata.get("config"), name

@@ -107,8 +107,8 @@ LATE = """
 from novel_jupyter.kernel.errors import CommandRefused
 made_by = {{"engine": "late", "model": None, "fallback": False, "agents": {{}}}}
 result = {{
-    "kind": "turn_result", "turn": 1, "attempt": 1, "token": {token}, "base": 1, "outcomes": [], "changes": [],
-    "turn_complete": True, "made_by": made_by,
+    "kind": "turn_result", "turn": 1, "attempt": 1, "token": {token}, "base": 1, "turn_complete": True,
+    "outcomes": [], "changes": [], "made_by": made_by,
 }}
 for id in ("host:1.1:1", "host:1.1.late:1"):
     try:
