@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, cast
@@ -38,7 +37,6 @@ class Client:
 
     def __init__(self, login: Login, *, backoff: Backoff | None = None, queue_limit: int = QUEUE) -> None:
         self.login = login
-        self.client_id = secrets.token_hex(8)
         self.limits: Mapping[str, JsonValue] = {}
         self.online = False
         self.welcome: Welcome | None = None
@@ -177,7 +175,7 @@ class Client:
 
     def received(self, frame: ServerMessage) -> None:
         session_id = frame.get("session_id")
-        handle = self._handles.get(session_id) if session_id else None
+        handle = None if session_id is None else self._handles.get(session_id)
         if handle is None or handle.failed:
             return
         try:

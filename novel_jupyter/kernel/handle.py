@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar, cast
 
@@ -38,7 +39,6 @@ REJOIN_SECONDS: Final = 0.5
 class Line(Protocol):
     """What a handle needs of its client."""
 
-    client_id: str
     limits: Mapping[str, JsonValue]
     online: bool
 
@@ -50,12 +50,14 @@ class SessionHandle(Commands):
 
     def __init__(self, line: Line, session_id: str, queue_limit: int = QUEUE) -> None:
         self.session_id = session_id
+        self.client_id = secrets.token_hex(8)
+        """Names this handle to the server: its commands are numbered under it."""
         self.replica = Replica(session_id)
         self.joined = False
         """Whether the server counts this connection in: commands go out. They queue while it is False."""
         self.failed: Exception | None = None
         self._line = line
-        self._out = Outbound(line.client_id, limit=queue_limit)
+        self._out = Outbound(self.client_id, limit=queue_limit)
         self._answers: dict[str, asyncio.Future[Ack]] = {}
         self._to_come: list[tuple[Ack, asyncio.Future[Ack]]] = []
         self._listeners = Listeners(lambda: self.replica.state)
@@ -196,12 +198,12 @@ class SessionHandle(Commands):
         """Say to a fresh connection where the replica stands."""
         if self.failed is None:
             echo = {**self.replica.echo(), "since": self._out.since}
-            self._send("join_session", f"{self._line.client_id}:join", echo)
+            self._send("join_session", f"{self.client_id}:join", echo)
 
     def leave(self) -> None:
         """Say goodbye; the client forgets the handle."""
         if self.joined:
-            self._send("leave_session", f"{self._line.client_id}:leave", {})
+            self._send("leave_session", f"{self.client_id}:leave", {})
         self.fail(ConnectionStopped(None, "left the session"))
 
     def lost(self) -> None:
@@ -295,12 +297,12 @@ class SessionHandle(Commands):
         if self.joined and not self._resyncing:
             self._resyncing = True
             echo = {**self.replica.echo(), "since": self._out.since}
-            self._send("state_sync", f"{self._line.client_id}:sync", echo)
+            self._send("state_sync", f"{self.client_id}:sync", echo)
 
     def _synced(self, id: str | None, data: SyncData, sequence_id: int) -> None:
         if id is not None:
             self._resyncing = False
-        fresh = id == f"{self._line.client_id}:join" and not self.joined
+        fresh = id == f"{self.client_id}:join" and not self.joined
         if fresh:
             self.joined = True
         took = self.replica.sync(data, sequence_id)
@@ -339,7 +341,7 @@ class SessionHandle(Commands):
     def _error(self, id: str | None, data: ErrorReply) -> None:
         code = data["code"]
         refusal = CommandRefused(code, data["message"], cast("dict[str, JsonValue]", data))
-        if id == f"{self._line.client_id}:join":
+        if id == f"{self.client_id}:join":
             if code in UNDECIDED:
                 self._later(data.get("retry_after", REJOIN_SECONDS), self.join_again)
             else:
@@ -350,7 +352,7 @@ class SessionHandle(Commands):
                 self.joined, self._resyncing = False, False
                 self._out.disconnected()
                 self.join_again()
-        elif id == f"{self._line.client_id}:sync":
+        elif id == f"{self.client_id}:sync":
             self._resyncing = False
             self._later(data.get("retry_after", REJOIN_SECONDS), self.resync)
         elif id is not None and code in UNDECIDED:

@@ -47,10 +47,9 @@ def person(name: str) -> Principal:
 class LocalLine:
     """One client's connection, which a test can cut and mend."""
 
-    def __init__(self, server: LocalServer, principal: Principal, client_id: str) -> None:
+    def __init__(self, server: LocalServer, principal: Principal) -> None:
         self.server = server
         self.principal = principal
-        self.client_id = client_id
         self.limits: Mapping[str, JsonValue] = {}
         self.online = False
         self.joined = False
@@ -136,8 +135,8 @@ class LocalServer:
         """What happened, in order."""
         return [event.data["kind"] for event in self.events]
 
-    def line(self, principal: Principal, client_id: str = "") -> LocalLine:
-        found = LocalLine(self, principal, client_id or principal.user_id.replace(":", "-"))
+    def line(self, principal: Principal) -> LocalLine:
+        found = LocalLine(self, principal)
         self.lines.append(found)
         return found
 
@@ -201,7 +200,7 @@ class LocalServer:
                 self._sync(line, HeadEcho(), None)
 
     def _sync(self, line: LocalLine, echo: HeadEcho, id: str | None) -> None:
-        results = self.room.results.get((line.principal.user_id, line.client_id)) if id else None
+        results = self.room.results.get((line.principal.user_id, line.handle.client_id)) if id else None
         data = answer(self.room, self.ring, line.principal, echo, results, [], None)
         number = self.room.head.sequence_id
         line.deliver(

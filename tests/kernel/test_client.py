@@ -156,7 +156,7 @@ async def test_a_command_returns_when_its_event_is_here(server: ScriptedServer, 
     asking = asyncio.create_task(handle.edit([put("/scene/mood", "tense")]))
     frame = await peer.next("story_update")
     assert frame["data"] == {"base": 5, "patch": [put("/scene/mood", "tense")]}
-    assert frame["id"] == f"{client.client_id}:1"
+    assert frame["id"] == f"{handle.client_id}:1"
     assert frame["epoch"] == "e1"
     peer.ack(frame, 6)
     peer.say("system_message", {"kind": "pong"}, session_id=SESSION)
