@@ -9,7 +9,7 @@ Parts: `merge_changes`, `check_audience`.
 from __future__ import annotations
 
 from .draft import Context
-from .editing import is_record, record_ops
+from .editing import RECORDS, is_record, record_ops
 from .errors import Refused
 from .events import audience_of_partition
 from .merge import Author, ConflictRecord, Merged, MergeRefused, Suggestion, merge_edit
@@ -102,7 +102,9 @@ def _story_only(change: Change) -> None:
     for op in change.patch:
         tokens = parse_pointer(op["path"])
         root = tokens[0]
-        is_ours = root in RULE_PARTITIONS or root == "chronicle" or is_record(tokens)
+        whole = op.get("value") if len(tokens) == 1 else None
+        brings_records = isinstance(whole, dict) and not whole.keys().isdisjoint(RECORDS)
+        is_ours = root in RULE_PARTITIONS or root == "chronicle" or is_record(tokens) or brings_records
         if is_ours or audience_of_partition(root) != change.audience:
             raise Refused(
                 "path_forbidden", f"a change for {change.audience} does not write {op['path'][:80]!r}"

@@ -35,7 +35,7 @@ class CommandId:
         """Raises Refused `id_required` or `bad_id`."""
         if text is None:
             raise Refused("id_required")
-        match = cls.PATTERN.match(text)
+        match = cls.PATTERN.fullmatch(text)
         if not match:
             raise Refused("bad_id")
         return cls(match[1], int(match[2]))

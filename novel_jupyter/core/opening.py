@@ -56,7 +56,7 @@ def open_session(
     """The draft of a new session's first events. Raises ValueError for an opening that no session can
     have."""
     wrong = [name for name in opening.partitions if name in RULE_PARTITIONS]
-    wrong += [c for c in opening.characters if not CHARACTER_ID.match(c) or c == DIRECTOR]
+    wrong += [c for c in opening.characters if not CHARACTER_ID.fullmatch(c) or c == DIRECTOR]
     seats = {f"seat:{c}" for c in opening.characters}
     wrong += [name for name in opening.partitions if name.startswith("seat:") and name not in seats]
     if wrong:
