@@ -67,6 +67,7 @@ class Session:
         self._narration = Narration(self.id, self.subscribers, config.tick)
         self._cursor_timer: asyncio.TimerHandle | None = None
         self._ticking = False
+        self._joining = 0
         self._doing_in = (0, 0)
         self._buckets: dict[str, TokenBucket] = {}
 
@@ -83,7 +84,7 @@ class Session:
 
     def idle_since(self) -> float | None:
         """The moment since which nobody needs this session in memory, or None."""
-        if len(self.subscribers) or self.live.busy or next_deadline(self.live.room.state):
+        if len(self.subscribers) or self._joining or self.live.busy or self._deadline():
             return None
         return self.last_used
 
@@ -92,6 +93,13 @@ class Session:
     async def join(self, connection: Connection, joining: JoinSession) -> None:
         """Make the sender a participant if need be, subscribe it, and say where the session stands."""
         self.last_used = time.monotonic()
+        self._joining += 1
+        try:
+            await self._join(connection, joining)
+        finally:
+            self._joining -= 1
+
+    async def _join(self, connection: Connection, joining: JoinSession) -> None:
         client_id = _client_of(joining.id)
         await self.live.learn_client((connection.principal.user_id, client_id))
         done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -109,7 +117,8 @@ class Session:
     def _subscribe(self, connection: Connection, client_id: str, joining: JoinSession) -> None:
         for other in self.subscribers.of_user(connection.principal.user_id):
             if other.client_id == client_id and other.connection is not connection and joining.id:
-                self.leave(other.connection)
+                # Nobody is told that this user left: the newer connection takes the older one's place.
+                self.leave(other.connection, at_once=False)
                 other.connection.close(4508)
         view = str(self._answer(connection, joining.data, client_id, joining.id, connection.control))
         self.subscribers.add(connection, client_id, view)
@@ -239,8 +248,7 @@ class Session:
         state = self.live.room.state
         if rules_of(state)["turn"]["phase"] != "narrating":
             self._narration.clear()
-        self.subscribers.broadcast(events)
-        for subscriber in self.subscribers.changed_views(state, events):
+        for subscriber in self.subscribers.broadcast(events, state):
             self._answer(subscriber.connection, HeadEcho(), None, None, subscriber.connection.control)
         for event in events:
             if event.data["kind"] == "role" and event.data["role"] is None:
@@ -337,13 +345,18 @@ class Session:
 
         self.live.ask(Asked(SERVER, None, done, lost_host))
 
+    def _deadline(self) -> str | None:
+        """When time alone will change something; in an archived session it changes nothing."""
+        state = self.live.room.state
+        return None if rules_of(state)["session"]["status"] == "archived" else next_deadline(state)
+
     def every(self, now: float) -> None:
         """The hub's timer: expiries, deadlines, and a host that is gone."""
         if self.presence.next_due() is not None:
             self._expire()
             if self.presence.cursors_due(now):
                 self._cursors_soon()
-        deadline = next_deadline(self.live.room.state)
+        deadline = self._deadline()
         grace_over = self._loaded and now - self._loaded >= self._config.presence_grace
         if grace_over:
             self._loaded = 0.0

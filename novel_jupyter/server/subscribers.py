@@ -7,7 +7,7 @@ Parts: `Subscriber`, `Subscribers`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from novel_jupyter.core.events import Event
@@ -63,13 +63,29 @@ class Subscribers:
     def of_user(self, user_id: str) -> list[Subscriber]:
         return [s for s in self._by_connection.values() if s.connection.principal.user_id == user_id]
 
-    def broadcast(self, events: Iterable[Event]) -> None:
-        """Committed events, in order, to everyone, each as seen in the reader's view."""
-        events = list(events)
+    def broadcast(self, events: Sequence[Event], state: State) -> list[Subscriber]:
+        """Committed events, in order, to everyone, each as seen in the reader's view.
+
+        Returns the readers whose view they changed: these got the events up to the first that can change a
+        view, and need a `full_sync` of `state`, where the events led.
+        """
+        changes = (at for at, event in enumerate(events, 1) if event.data["kind"] in CHANGES_VIEWS)
+        until = next(changes, None)
+        self._show(events[:until], ())
+        if until is None:
+            return []
+        moved = self._changed_views(state)
+        self._show(events[until:], {subscriber.connection.id for subscriber in moved})
+        return moved
+
+    def _show(self, events: Sequence[Event], besides: Collection[str]) -> None:
+        if not events:
+            return
         for view, readers in self._by_view.items():
             data = b"".join([frame(wire_bytes(self._session_id, event, view)) for event in events])
-            for subscriber in readers.values():
-                subscriber.connection.durable(data)
+            for connection_id, subscriber in readers.items():
+                if connection_id not in besides:
+                    subscriber.connection.durable(data)
 
     def views(self) -> list[tuple[View, list[Subscriber]]]:
         return [(view, list(readers.values())) for view, readers in self._by_view.items()]
@@ -85,10 +101,8 @@ class Subscribers:
         for subscriber in self._by_connection.values():
             subscriber.connection.durable(data)
 
-    def changed_views(self, state: State, events: Iterable[Event]) -> list[Subscriber]:
-        """Move the readers whose view `events` changed, and return them: each needs a `full_sync`."""
-        if not any(event.data["kind"] in CHANGES_VIEWS for event in events):
-            return []
+    def _changed_views(self, state: State) -> list[Subscriber]:
+        """Move the readers whose view is another one now, and return them."""
         moved: list[Subscriber] = []
         for subscriber in self:
             principal = subscriber.connection.principal
