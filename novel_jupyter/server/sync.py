@@ -16,7 +16,7 @@ from novel_jupyter.core.draft import Results, Room
 from novel_jupyter.core.events import Event
 from novel_jupyter.core.messages import HeadEcho
 from novel_jupyter.core.policy import Principal
-from novel_jupyter.core.views import View, project_state, view_of, view_since, wire_bytes
+from novel_jupyter.core.views import PUBLIC, View, project_state, view_of, view_since, wire_bytes
 
 DELTA_EVENTS = 1000
 
@@ -81,11 +81,7 @@ def answer(
     if reason:
         return {"kind": "conflict", "reason": reason, "state": full_state(room, view), **tail}
     at = echo.sequence_id
-    if (
-        at is None
-        or echo.epoch is None
-        or at < view_since(room.state, principal.user_id, principal.is_kernel)
-    ):
+    if at is None or echo.epoch is None or _another_view(room, principal, view, at):
         return {"kind": "full_sync", "state": full_state(room, view), **tail}
     if at == head.sequence_id:
         return {"kind": "up_to_date", **tail}
@@ -97,6 +93,17 @@ def answer(
         "events": [Fragment(wire_bytes(room.session_id, event, view)) for event in missed],
         **tail,
     }
+
+
+def _another_view(room: Room, principal: Principal, view: View, at: int) -> bool:
+    """Whether a replica at `at` may hold another view than `view`.
+
+    At the very event that changed the view it may: the connection can have broken before the `full_sync` that
+    follows. When a kernel ceased to be admitted is not kept, so one that sees the public view may always.
+    """
+    if principal.is_kernel and view == PUBLIC:
+        return True
+    return at <= view_since(room.state, principal.user_id, principal.is_kernel)
 
 
 def _conflict(room: Room, ring: Ring, echo: HeadEcho) -> str | None:
