@@ -133,7 +133,7 @@ class Hub:
                 self.log.failure("timer", error)
 
     def _every(self, now: float) -> None:
-        for connection in list(self.connections.values()):
+        for connection in [c for c in self.connections.values() if not c.closed]:
             if now - connection.last_ping >= self.config.ping_interval:
                 connection.last_ping = now
                 connection.ping()

@@ -234,8 +234,8 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
 
     async def _join(self, connection: Connection, incoming: JoinSession) -> None:
         assert incoming.session_id is not None
-        joined = connection.sessions
-        if incoming.session_id not in joined and len(joined) >= self.hub.config.bounds.sessions_per_connection:
+        joined, most = connection.sessions, self.hub.config.bounds.sessions_per_connection
+        if incoming.session_id not in joined and len(joined) >= most:
             raise Refused("too_many", "leave another session first")
         session = await self.hub.session(incoming.session_id)
         await session.join(connection, incoming)
