@@ -120,10 +120,13 @@ class Session:
                 # Nobody is told that this user left: the newer connection takes the older one's place.
                 self.leave(other.connection, at_once=False)
                 other.connection.close(4508)
-        view = str(self._answer(connection, joining.data, client_id, joining.id, connection.control))
+        principal = connection.principal
+        self._narration.flush()
+        # Subscribed first, so that the answer's presence has the newcomer too.
+        view = view_of(self.live.room.state, principal.user_id, principal.is_kernel)
         self.subscribers.add(connection, client_id, view)
         connection.sessions.add(self.id)
-        principal = connection.principal
+        self._answer(connection, joining.data, client_id, joining.id, connection.control)
         if self.presence.connect(principal.user_id, connection.id, time.monotonic()):
             data = {"kind": "arrived", "user": _user(principal)}
             frame = message(
@@ -142,7 +145,7 @@ class Session:
         client_id: str | None,
         id: str | None,
         send: Callable[[bytes], None],
-    ) -> object:
+    ) -> None:
         key = (connection.principal.user_id, client_id or "")
         results = self.live.room.results.get(key) if client_id else None
         data = answer(
@@ -165,7 +168,6 @@ class Session:
                 timestamp=self._now(),
             )
         )
-        return data["view"]
 
     async def sync(self, connection: Connection, asking: StateSync) -> None:
         """Answer a client that says where its replica stands."""

@@ -82,7 +82,7 @@ class Inside:
         assert [reply.data["kind"] for reply in replies] == ["ack"] * len(commands), replies
         assert session.live.head.sequence_id > before
         for listener, _, _ in commands:
-            listener.connection.flush()
+            listener.flush()
         return replies
 
 
@@ -119,6 +119,13 @@ class Listener:
     def _closed(self, code: int, reason: str) -> None:
         self.code = code
 
+    def flush(self) -> None:
+        """Take everything that waits."""
+        taken = -1
+        while taken != len(self.frames):
+            taken = len(self.frames)
+            self.connection.flush()
+
     # --- the client
 
     async def join(self, session: Session, **echo: object) -> Message:
@@ -126,16 +133,16 @@ class Listener:
         joining = parse(json.dumps(said))
         assert isinstance(joining, JoinSession)
         await session.join(self.connection, joining)
-        self.connection.flush()
-        return self.last("state_sync")
+        self.flush()
+        return self.answer(f"{self.client}:join")
 
     async def sync(self, session: Session, **echo: object) -> Message:
         said = {"type": "state_sync", "session_id": session.id, "id": f"{self.client}:sync", "data": echo}
         asking = parse(json.dumps(said))
         assert isinstance(asking, StateSync)
         await session.sync(self.connection, asking)
-        self.connection.flush()
-        return self.last("state_sync")
+        self.flush()
+        return self.answer(f"{self.client}:sync")
 
     def asked(
         self, session: Session, type: str, data: Message, done: Callable[[Reply], None], id: str | None = None
@@ -154,12 +161,12 @@ class Listener:
         done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         session.live.ask(self.asked(session, type, data, done.set_result, id))
         reply = await done
-        self.connection.flush()
+        self.flush()
         return reply
 
-    def last(self, type: str) -> Message:
-        found: Message = [m for m in self.messages if m["type"] == type][-1]
-        return found
+    def answer(self, id: str) -> Message:
+        """The latest message with this id."""
+        return next(m for m in reversed(self.messages) if m["id"] == id)
 
     def heard(self, kind: str) -> list[Message]:
         return [m for m in self.messages if m["data"].get("kind") == kind]

@@ -206,6 +206,6 @@ async def test_bytes_are_made_once_for_each_view(tmp_path: Path) -> None:
             await listener.join(session)
         await listeners[0].ask(session, "story_update", {"kind": "chat", "text": "shared"})
         for listener in listeners:
-            listener.connection.flush()
+            listener.flush()
         frames = [next(f for f in listener.frames if b"shared" in f) for listener in listeners]
         assert frames[0] is frames[1] is frames[2]
