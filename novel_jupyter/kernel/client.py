@@ -117,19 +117,22 @@ class Client:
             handle = self._handles[session_id] = SessionHandle(self, session_id, self._queue_limit)
             if self.online:
                 handle.join_again()
+        handle.joining += 1
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.shield(handle.first_sync)
-        except BaseException:
-            if not handle.first_sync.done() or handle.failed:
-                self._handles.pop(session_id, None)
-                handle.leave()
-            raise
+        finally:
+            handle.joining -= 1
+            if not handle.first_sync.done() and not handle.joining:
+                self.leave(handle)  # nobody waits for it any more
+            elif handle.failed and self._handles.get(session_id) is handle:
+                del self._handles[session_id]
         return handle
 
     def leave(self, handle: SessionHandle) -> None:
         """Leave a session; its handle is of no more use."""
-        self._handles.pop(handle.session_id, None)
+        if self._handles.get(handle.session_id) is handle:
+            del self._handles[handle.session_id]
         handle.leave()
 
     # --- REST -

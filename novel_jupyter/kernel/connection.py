@@ -143,6 +143,10 @@ class Connection:
                 TimeoutError,
             ) as error:
                 self.last_problem = str(error) if isinstance(error, NovelError) else describe(error)
+            except Exception as error:
+                # Ours, or a server that speaks strangely: nobody must wait on a dead task.
+                self.last_problem = type(error).__name__
+                log.warning("an unforeseen fault while connecting", exc_info=error)
             if code is not None and not may_reconnect(code):
                 return self._stop(code, CLOSE.get(code, "closed by the server"))
             if time.monotonic() - began >= STABLE_SECONDS:

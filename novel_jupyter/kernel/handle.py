@@ -24,10 +24,11 @@ from novel_jupyter.core.model import State
 from novel_jupyter.core.outgoing import Ack as WireAck
 from novel_jupyter.core.outgoing import ErrorReply, ServerMessage, SyncData, WireEvent
 
+from .answers import Answers
 from .commands import Ack, Commands
 from .errors import CommandRefused, ConnectionStopped
 from .listeners import EventStream, Frame, Listeners
-from .outbound import QUEUE, Outbound, Queued, QueueFull
+from .outbound import QUEUE, Outbound, QueueFull
 from .replica import Replica, Took
 
 log = logging.getLogger("novel_jupyter")
@@ -56,10 +57,11 @@ class SessionHandle(Commands):
         self.joined = False
         """Whether the server counts this connection in: commands go out. They queue while it is False."""
         self.failed: Exception | None = None
+        self.joining = 0
+        """Those who wait for the first sync."""
         self._line = line
         self._out = Outbound(self.client_id, limit=queue_limit)
-        self._answers: dict[str, asyncio.Future[Ack]] = {}
-        self._to_come: list[tuple[Ack, asyncio.Future[Ack]]] = []
+        self._answers = Answers()
         self._listeners = Listeners(lambda: self.replica.state)
         self._resyncing = False
         self._timers: set[asyncio.TimerHandle] = set()
@@ -100,7 +102,10 @@ class SessionHandle(Commands):
 
         A `state_sync` in between says that the state was replaced whole. Raises EventsLost for a slow reader.
         """
-        return self._listeners.stream()
+        stream = self._listeners.stream()
+        if self.failed:
+            stream.end(self.failed)
+        return stream
 
     async def wait_for(self, predicate: Callable[[State], T], timeout: float | None = None) -> T:
         """The first true value of `predicate(state)`, now or later.
@@ -128,18 +133,14 @@ class SessionHandle(Commands):
             queued = self._out.put(type, data, head.epoch if head else None, id)
         except QueueFull as full:
             raise CommandRefused("in_flight", str(full)) from None
-        answer = self._answers.get(queued.id)
-        if answer is None or answer.done():
-            answer = self._answers[queued.id] = asyncio.get_running_loop().create_future()
+        answer = self._answers.future(queued.id)
         self._pump()
         return answer
 
     def give_up(self, id: str) -> None:
         """Forget a command that was not answered yet; if it was sent, it may happen all the same."""
         self._out.settle(id)
-        answer = self._answers.pop(id, None)
-        if answer is not None:
-            answer.cancel()
+        self._answers.dropped(id)
 
     def answered(self, id: str) -> bool:
         """Whether no command of this id waits for an answer."""
@@ -221,20 +222,10 @@ class SessionHandle(Commands):
             timer.cancel()
         self._timers.clear()
         self._out.drop_all()
-        waiting: list[asyncio.Future[Any]] = [
-            *self._answers.values(),
-            *(answer for _, answer in self._to_come),
-            self.first_sync,
-        ]
-        self._answers.clear()
-        self._to_come.clear()
-        for future in waiting:
-            if not future.done():
-                future.set_exception(why)
-        # Nobody may be waiting for these; that is no fault to report.
-        for future in waiting:
-            if not future.cancelled():
-                future.exception()
+        self._answers.end(why)
+        if not self.first_sync.done():
+            self.first_sync.set_exception(why)
+            self.first_sync.exception()  # nobody may be waiting; that is no fault to report
         self._listeners.end(None if isinstance(why, ConnectionStopped) and why.code is None else why)
         self._listeners.tell("offline", {})
 
@@ -289,7 +280,7 @@ class SessionHandle(Commands):
                 self._listeners.tell("event", event)
                 self._listeners.tell(event["data"]["kind"], event)
         if took.events or took.replaced:
-            self._reached()
+            self._answers.reached(self.sequence_id)
             self._listeners.changed()
             self._listeners.tell("changed", {})
 
@@ -305,9 +296,12 @@ class SessionHandle(Commands):
         fresh = id == f"{self.client_id}:join" and not self.joined
         if fresh:
             self.joined = True
+        before = self.replica.head
         took = self.replica.sync(data, sequence_id)
         for stale in self._out.in_history(data["epoch"]):
             self._refuse(stale.id, CommandRefused("stale_epoch", CODES["stale_epoch"]))
+        if before is not None and before.epoch != data["epoch"]:
+            self._answers.lost(CommandRefused("stale_epoch", CODES["stale_epoch"]))
         for result in data.get("results", []):
             if result["data"]["kind"] == "ack":
                 self._acknowledged(result["id"], result["data"], result["sequence_id"])
@@ -323,20 +317,8 @@ class SessionHandle(Commands):
             self._pump()
 
     def _acknowledged(self, id: str, data: WireAck, sequence_id: int) -> None:
-        answer = self._settle(id)
-        if answer is not None:
-            self._to_come.append((Ack(data["outcome"], sequence_id), answer))
-            self._reached()
-
-    def _reached(self) -> None:
-        """Answer those whose event the replica has now."""
-        later: list[tuple[Ack, asyncio.Future[Ack]]] = []
-        for ack, answer in self._to_come:
-            if ack.sequence_id > self.sequence_id:
-                later.append((ack, answer))
-            elif not answer.done():
-                answer.set_result(ack)
-        self._to_come = later
+        self._settle(id)
+        self._answers.accepted(id, Ack(data["outcome"], sequence_id), self.sequence_id)
 
     def _error(self, id: str | None, data: ErrorReply) -> None:
         code = data["code"]
@@ -363,13 +345,10 @@ class SessionHandle(Commands):
         elif id is not None:
             self._refuse(id, refusal)
 
-    def _settle(self, id: str) -> asyncio.Future[Ack] | None:
-        queued: Queued | None = self._out.settle(id)
-        if queued is not None:
+    def _settle(self, id: str) -> None:
+        if self._out.settle(id) is not None:
             self._pump()
-        return self._answers.pop(id, None)
 
     def _refuse(self, id: str, why: CommandRefused) -> None:
-        answer = self._settle(id)
-        if answer is not None and not answer.done():
-            answer.set_exception(why)
+        self._settle(id)
+        self._answers.refused(id, why)

@@ -8,7 +8,7 @@ Parts: `LocalServer`, `LocalLine` (a client's end), `kernel` and `person`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -125,7 +125,6 @@ class LocalServer:
         self.ring.extend(draft.events)
         self.lines: list[LocalLine] = []
         self.asked: dict[str, JsonValue] | None = None
-        self.before_broadcast: Callable[[], None] = lambda: None
 
     @property
     def rules(self) -> Any:

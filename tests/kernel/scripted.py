@@ -2,7 +2,8 @@
 
 Law: it decides nothing by itself but the welcome and, if asked, the answers of a made-up session; waiting is
 done on what was heard, never on time.
-Parts: `ScriptedServer`, `Peer` (one accepted socket), `PlainLogin`, `event` and `full_sync` (frames).
+Parts: `ScriptedServer`, `Peer` (one accepted socket), `PlainLogin`, `joined` (a client that takes part),
+`event` and others (frames).
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
+
+from novel_jupyter.kernel.client import Client
+from novel_jupyter.kernel.handle import SessionHandle
 
 Json = dict[str, Any]
 SESSION = "s1"
@@ -202,3 +206,19 @@ def joins(state: Json, number: int, **more: Any) -> Callable[[Peer, Json], objec
         peer.say("state_sync", data, session_id=frame["session_id"], id=frame["id"], sequence_id=number)
 
     return answer
+
+
+STATE: Json = {"scene": {"mood": "calm"}, "turn": {"phase": "lobby"}}
+
+
+async def joined(server: ScriptedServer, client: Client, number: int = 5) -> tuple[SessionHandle, Peer]:
+    server.answers["join_session"] = joins(STATE, number)
+    await client.connect()
+    peer = await server.next_peer()
+    handle = await client.join(SESSION)
+    await peer.next("join_session")
+    return handle, peer
+
+
+def edit_event(number: int, mood: str) -> Json:
+    return event(number, [put("/scene/mood", mood)], base=0, outcome="applied")

@@ -1,75 +1,30 @@
 """The host with the real agents and the real rules: leases, turns, cancels, faults, take-overs.
 
 Law: agents that a test holds back wait on events of the test; nothing sleeps.
-Parts: the lease, a turn, cancelling, faults, losses and take-overs, prose.
+Parts: the lease, a turn, cancelling, faults.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
-from kernel.local import LocalLine, LocalServer, kernel, person
+from kernel.hosting import SECONDS, HeldDirector, hosting, phase, reached
+from kernel.local import LocalServer, kernel, person
 from pydantic import JsonValue
 
-from novel_jupyter.kernel.commands import Ack
 from novel_jupyter.kernel.errors import CommandRefused
-from novel_jupyter.kernel.handle import SessionHandle
 from novel_jupyter.kernel.host import AgentHost
-from novel_jupyter.kernel.streaming import ProseStream
-from novel_jupyter.story.brain import Brain, BrainError, Decision, PersonaView
+from novel_jupyter.story.brain import BrainError, Decision, PersonaView
 from novel_jupyter.story.chronicler import ChroniclerAgent
 from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.persona import PersonaAgent
 from novel_jupyter.story.turn import ActionResult, Sentence, Session, TurnInput, TurnOutcome, TurnRecord
 
 pytestmark = pytest.mark.asyncio
-
-SECONDS = 20.0
-
-
-class HeldDirector(DirectorAgent):
-    """Resolves a turn when the test says so."""
-
-    def __init__(self, brain: Brain | None = None) -> None:
-        super().__init__(brain)
-        self.began = asyncio.Event()
-        self.go = asyncio.Event()
-        self.cancelled = asyncio.Event()
-        self.turns: list[TurnInput] = []
-
-    async def run_turn(self, turn: TurnInput, *args: Any, **kwargs: Any) -> TurnOutcome:
-        self.turns.append(turn)
-        self.began.set()
-        try:
-            await self.go.wait()
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
-        return await super().run_turn(turn, *args, **kwargs)
-
-
-async def hosting(server: LocalServer, line: LocalLine, **agents: Any) -> AgentHost:
-    handle = await line.join()
-    host = AgentHost(handle, line.principal.user_id, **agents).start()
-    await handle.wait_for(lambda s: host.is_hosting, SECONDS)
-    return host
-
-
-def phase(handle: SessionHandle) -> str:
-    turn: Any = handle.state["turn"]
-    return str(turn["phase"])
-
-
-async def reached(handle: SessionHandle, wanted: str, number: int | None = None) -> None:
-    def there(state: Mapping[str, JsonValue]) -> bool:
-        turn: Any = state["turn"]
-        return turn["phase"] == wanted and number in (None, turn["number"])
-
-    await handle.wait_for(there, SECONDS)
 
 
 # --- the lease
@@ -370,162 +325,3 @@ async def test_a_result_that_the_rules_do_not_take_fails_the_turn_in_words(
     assert isinstance(host.last_error, CommandRefused)
     assert host.last_error.code == "path_forbidden"
     assert [frame["id"] for frame in line.commits("turn_failed")] == ["host:1.1:3"]
-
-
-# --- losses and take-overs
-
-
-async def test_a_result_that_was_made_offline_is_delivered_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = LocalServer(kernel())
-    line = server.line(kernel())
-    director = HeldDirector()
-    host = await hosting(server, line, director=director)
-    await host.handle.direct("lock")
-    await asyncio.wait_for(director.began.wait(), SECONDS)
-    submit, submitted = line.handle.submit, asyncio.Event()
-
-    def noted(*args: Any) -> asyncio.Future[Ack]:
-        submitted.set()
-        return submit(*args)
-
-    monkeypatch.setattr(line.handle, "submit", noted)
-    line.cut()
-    director.go.set()
-    await asyncio.wait_for(submitted.wait(), SECONDS)
-    assert line.commits("turn_result") == []
-    line.mend()
-    await reached(host.handle, "collect", 2)
-    assert server.kinds().count("resolved") == server.kinds().count("turn") == 1
-    assert len({frame["id"] for frame in line.commits("turn_result")}) == 1
-
-
-async def test_a_result_that_arrived_while_its_answer_did_not() -> None:
-    server = LocalServer(kernel())
-    line = server.line(kernel())
-    host = await hosting(server, line)
-    await host.handle.direct("lock")
-    line.held = []
-    await line.said("turn_result")
-    line.cut()
-    line.release()
-    line.mend()
-    await reached(host.handle, "collect", 2)
-    assert server.kinds().count("resolved") == 1
-
-
-@pytest.mark.parametrize("late", ["before", "after"])
-async def test_a_kernel_that_dies_in_mid_turn_is_replaced_and_its_late_result_refused(late: str) -> None:
-    server = LocalServer(person("ana"))
-    ana = await server.join(person("ana"))
-    for name in ("kernel:k1", "kernel:k2"):
-        await ana.admit_host(name)
-    line1, line2 = server.line(kernel("k1")), server.line(kernel("k2"))
-    await hosting(server, line1)
-    second = AgentHost(await line2.join(), "kernel:k2", director=(held := HeldDirector())).start()
-    await ana.direct("lock")
-    line1.held = []
-    await line1.said("turn_result")
-    line1.cut()
-    server.lose_host()
-    await asyncio.wait_for(held.began.wait(), SECONDS)
-    if late == "before":
-        line1.release()
-    held.go.set()
-    await reached(ana, "collect", 2)
-    if late == "after":
-        line1.release()
-    assert server.kinds().count("resolved") == server.kinds().count("turn") == 1
-    assert server.kinds().count("locked") == 1
-    assert second.is_hosting
-    assert second.last_error is None
-
-
-async def test_a_host_that_was_away_and_lost_the_lease_stops_and_stands_by() -> None:
-    server = LocalServer(kernel())
-    line = server.line(kernel())
-    director = HeldDirector()
-    host = await hosting(server, line, director=director)
-    await host.handle.direct("lock")
-    await asyncio.wait_for(director.began.wait(), SECONDS)
-    line.cut()
-    server.lose_host()
-    line.mend()
-    await asyncio.wait_for(director.cancelled.wait(), SECONDS)
-    director.go.set()
-    await reached(host.handle, "collect", 2)
-    assert server.kinds().count("resolved") == 1
-    assert len(director.turns) == 2
-
-
-async def test_a_telling_is_taken_over_from_what_was_sealed() -> None:
-    server = LocalServer(person("ana"))
-    ana = await server.join(person("ana"))
-    for name in ("kernel:k1", "kernel:k2"):
-        await ana.admit_host(name)
-    line1, line2 = server.line(kernel("k1")), server.line(kernel("k2"))
-    began = asyncio.Event()
-
-    class Stuck(ChroniclerAgent):
-        async def stream(self, record: TurnRecord) -> AsyncIterator[Sentence]:
-            began.set()
-            await asyncio.Event().wait()
-            yield Sentence("never", ())
-
-    first = await hosting(server, line1, chronicler=Stuck())
-    AgentHost(await line2.join(), "kernel:k2").start()
-    await ana.direct("lock")
-    await asyncio.wait_for(began.wait(), SECONDS)
-    line1.cut()
-    server.lose_host()
-    await reached(ana, "collect", 2)
-    assert len(line2.commits("narrative")) == 1
-    assert line2.commits("turn_result") == []
-    await first.stop()
-
-
-# --- prose
-
-
-def into(sent: list[tuple[int, str]]) -> Callable[[int, str], bool]:
-    """Somebody who takes every chunk."""
-
-    def send(offset: int, text: str) -> bool:
-        sent.append((offset, text))
-        return True
-
-    return send
-
-
-async def test_prose_keeps_its_pace_and_ends_after_a_word() -> None:
-    sent: list[tuple[int, str]] = []
-    stream = ProseStream(into(sent), pace=100)
-    stream.add("One 🗝 two three four five.")
-    await asyncio.wait_for(stream.finish(), SECONDS)
-    assert "".join(text for _, text in sent) == "One 🗝 two three four five."
-    assert len(sent) > 2
-    assert all(text.endswith(" ") for _, text in sent[:-1])
-    assert sent[1][0] == len(sent[0][1].encode("utf-16-le")) // 2
-
-
-async def test_prose_for_nobody_holds_nothing_up() -> None:
-    stream = ProseStream(lambda offset, text: False)
-    stream.add("Nobody hears.")
-    await asyncio.wait_for(stream.finish(), SECONDS)
-
-
-async def test_prose_begins_again_for_who_missed_it() -> None:
-    sent: list[tuple[int, str]] = []
-    stream = ProseStream(into(sent))
-    stream.add("It rains.")
-    stream.rewind()
-    await asyncio.wait_for(stream.finish(), SECONDS)
-    assert sent == [(0, "It rains."), (0, "It rains.")]
-
-
-async def test_nothing_is_said_after_the_close() -> None:
-    sent: list[tuple[int, str]] = []
-    stream = ProseStream(into(sent), pace=50)
-    stream.add("A long line of prose that takes its time.")
-    stream.close()
-    await asyncio.wait_for(stream.finish(), SECONDS)
-    assert len(sent) == 1

@@ -17,8 +17,8 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 from IPython.core.interactiveshell import InteractiveShell
+from kernel.hosting import SECONDS, HeldDirector
 from kernel.local import LocalLine, LocalServer, kernel, person
-from kernel.test_host import SECONDS, HeldDirector
 from traitlets.config import Config
 
 import novel_jupyter as nj
