@@ -37,9 +37,11 @@ from .testing import ServerProcess
 
 PLAYERS = ("ada", "ben")
 TURN_TIMEOUT = 60.0
+PACE = 2500
+"""Characters a second at which the prose is streamed: fast, but seen to be told."""
 HOST_CODE = """
 import novel_jupyter as nj
-story = await nj.join({session_id!r})
+story = await nj.join({session_id!r}, pace={pace})
 """
 
 
@@ -93,7 +95,7 @@ class Demo:
             try:
                 await screens[0].handle.admit_host(f"kernel:{kernel_id}")
                 async with Cell(server.url, server.admin_token, kernel_id) as cell:
-                    await cell.run(HOST_CODE.format(session_id=session_id))
+                    await cell.run(HOST_CODE.format(session_id=session_id, pace=PACE))
                     await screens[0].handle.wait_for(
                         lambda state: _part(state, "host")["holder"], TURN_TIMEOUT
                     )

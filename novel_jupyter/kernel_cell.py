@@ -85,7 +85,9 @@ class Cell:
         }
         await self._socket.write_message(json.dumps(message))
         printed: list[str] = []
-        while True:
+        failed: str | None = None
+        waited_for = {"idle", "reply"}
+        while waited_for:
             text = await self._socket.read_message()
             if text is None:
                 raise CellFailed("the kernel's connection was lost")
@@ -98,8 +100,14 @@ class Cell:
             if kind == "stream":
                 printed.append(content["text"])
             elif kind == "error":
-                raise CellFailed("\n".join([content["ename"], content["evalue"]]))
+                failed = f"{content['ename']}: {content['evalue']}"
+            elif kind == "status" and content["execution_state"] == "idle":
+                # What is printed comes on another channel than the reply, and may come after it.
+                waited_for.discard("idle")
             elif kind == "execute_reply":
+                waited_for.discard("reply")
                 if content["status"] != "ok":
-                    raise CellFailed(str(content.get("evalue", content["status"])))
-                return "".join(printed)
+                    failed = failed or str(content.get("evalue", content["status"]))
+        if failed is not None:
+            raise CellFailed(failed)
+        return "".join(printed)

@@ -112,3 +112,17 @@ class Refused(Exception):
     def data(self) -> dict[str, JsonValue]:
         """The `data` of the error message on the wire."""
         return {"kind": "error", "level": "error", "code": self.code, "message": self.message, **self.extra}
+
+
+def way_of(error: BaseException, most: int = 6) -> str:
+    """Type and latest places of an exception, `ValueError at turn.py:12 < host.py:80`: all that a log may have.
+
+    Its words stay out: they quote what it failed on, which may be a secret.
+    """
+    places: list[str] = []
+    trace = error.__traceback__
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    way = " < ".join(reversed(places[-most:]))
+    return f"{type(error).__name__} at {way}" if way else type(error).__name__

@@ -16,6 +16,7 @@ from typing import Final, cast
 
 from pydantic import JsonValue
 
+from novel_jupyter.core.errors import way_of
 from novel_jupyter.core.outgoing import ServerMessage, User, Welcome
 
 from .access import Login, call
@@ -183,8 +184,8 @@ class Client:
             return
         try:
             handle.received(frame)
-        except Exception:
-            log.exception("a frame could not be taken; the session is read anew")
+        except Exception as error:
+            log.error("a frame could not be taken, the session is read anew: %s", way_of(error))
             handle.replica.broken = True
             handle.resync()
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
+from novel_jupyter.core.errors import way_of
 from novel_jupyter.core.model import State
 from novel_jupyter.core.views import rules_of
 from novel_jupyter.story.brain import BrainError
@@ -237,7 +238,8 @@ class AgentHost:
 
     def _note(self, error: Exception) -> None:
         self.last_error = error
-        log.error("an agent failed; the others are told only that it did", exc_info=error)
+        # Its words may quote a key or a prompt, and what is logged can end up in a saved notebook.
+        log.error("an agent failed: %s (the error itself is story.host.last_error)", way_of(error))
 
     # --- the agents
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
 from weakref import WeakSet
 
+from novel_jupyter.core.errors import way_of
 from novel_jupyter.core.model import State
 
 from .errors import EventsLost
@@ -85,8 +86,8 @@ class Listeners:
         for callback in list(self._callbacks.get(kind, ())):
             try:
                 callback(frame)
-            except Exception:
-                log.exception("a listener for %r failed", kind)
+            except Exception as error:
+                log.error("a listener for %r failed: %s", kind, way_of(error))
 
     def stream(self) -> EventStream:
         found = EventStream()

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
+from novel_jupyter.core.errors import way_of
 from novel_jupyter.core.model import RuleState, State
 from novel_jupyter.core.views import rules_of
 from novel_jupyter.story.chronicler import ChroniclerAgent
@@ -217,7 +218,9 @@ class Story:
     def _why(self, kind: str, number: int, data: Mapping[str, Any]) -> str:
         code = f" ({data['code']})" if "code" in data else ""
         error = self.host.last_error if self.host and kind == "failed" else None
-        return f"turn {number} was {kind}{code}" + (f": {error!r}" if error else "")
+        return f"turn {number} was {kind}{code}" + (
+            f": {way_of(error)}; the error itself is story.host.last_error" if error else ""
+        )
 
     async def act(self, character: str, action: str | Mapping[str, JsonValue]) -> Ack:
         """Propose an action for a character, and say that it is ready.

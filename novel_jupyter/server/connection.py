@@ -23,6 +23,8 @@ from .config import Config
 from .frames import message
 
 FLUSH_BYTES = 256 * 1024
+ANSWER_BYTES = 512 * 1024
+"""Bytes of answers that may wait for a client before nothing more of it is read."""
 
 
 class Wire(Protocol):
@@ -63,21 +65,52 @@ class Connection:
         self._close = close
         self._flusher = flusher
         self._outbox = Outbox(max_bytes=config.outbox_bytes, max_frames=config.outbox_frames)
+        self._unread = 0
+        self._stale = False
+        self._room: asyncio.Future[None] | None = None
 
     def control(self, frame: bytes) -> None:
         """Acks, errors and state_syncs: never dropped."""
         self._outbox.push_control(frame)
+        self._unread += len(frame)
         self._flusher.wake(self)
 
     def durable(self, frames: bytes) -> None:
         """Committed events, framed; dropped only together, for a resync."""
-        self._outbox.push(frames)
+        if not self._stale:
+            self._outbox.push(frames)
         self._flusher.wake(self)
 
     def ephemeral(self, key: str, frame: bytes) -> None:
         """Presence of any kind: the last value of a key wins."""
-        self._outbox.push_ephemeral(key, frame)
+        if not self._stale:
+            self._outbox.push_ephemeral(key, frame)
         self._flusher.wake(self)
+
+    @property
+    def choked(self) -> bool:
+        """Whether more answers wait for this client than it may leave unread."""
+        return self._unread > ANSWER_BYTES
+
+    def resync_later(self) -> None:
+        """What the client holds is out of date: when it has read its answers, one full state stands in for all
+        that came meanwhile.
+        """
+        self._stale = True
+        self._flusher.wake(self)
+
+    async def room(self) -> None:
+        """Return when the client has read its answers, or is gone."""
+        while self.choked and not self.closed:
+            if self._room is None:
+                self._room = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._room)
+
+    def _make_room(self) -> None:
+        self._unread = 0
+        if self._room is not None:
+            self._room.set_result(None)
+            self._room = None
 
     def error(
         self, data: Mapping[str, object], *, id: str | None = None, session_id: str | None = None
@@ -88,17 +121,20 @@ class Connection:
         """Hand the socket what waits, unless it still has earlier bytes to send."""
         if self.closed or self._wire.busy:
             return
-        if self._outbox.needs_resync:
+        if self._outbox.needs_resync or (self._stale and not self.choked):
             metrics.RESYNCS.inc()
             self._outbox.resynced()
+            self._stale = False
             self.on_resync()
         frames = self._outbox.drain(FLUSH_BYTES)
+        if not self._outbox.has_more:
+            self._make_room()
         if not frames:
             return
         metrics.DELIVERIES.inc(len(frames))
         if not self._wire.write(frames, lambda: self._flusher.wake(self)):
             self.close(4005)
-        elif self._outbox.has_more:
+        elif self._outbox.has_more or self._stale:
             self._flusher.wake(self)
 
     def stalled_for(self, now: float) -> float:
@@ -111,8 +147,7 @@ class Connection:
             return
         if code in (4001, 4503, 4508) and not self._wire.busy:
             self.flush()
-        self.closed = True
-        self._outbox.close()
+        self.gone()
         metrics.CLOSES.labels(str(code)).inc()
         self._close(code, CLOSE[code])
 
@@ -120,6 +155,7 @@ class Connection:
         """The socket is closed, whoever did it."""
         self.closed = True
         self._outbox.close()
+        self._make_room()
 
 
 class Flusher:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-import traceback
-from pathlib import Path
+
+from novel_jupyter.core.errors import way_of
 
 
 class Log:
@@ -29,13 +29,7 @@ class Log:
     def failure(self, event: str, error: BaseException, **fields: object) -> str:
         """Log our own failure with the way it came, and return the reference that a client may be told."""
         reference = secrets.token_hex(4)
-        way = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)[-6:]]
-        told = {
-            **fields,
-            "error": type(error).__name__,
-            "at": " < ".join(reversed(way)),
-            "reference": reference,
-        }
+        told = {**fields, "error": way_of(error), "reference": reference}
         self._logger.error("%s", _line(f"failed_{event}", told))
         return reference
 

@@ -178,7 +178,7 @@ class Session:
         self._answer(connection, asking.data, client_id, asking.id, connection.control)
 
     def resync(self, connection: Connection) -> None:
-        """The connection's backlog was thrown away: one full state stands in for it."""
+        """What the connection holds is out of date: one full state stands in for it."""
         if self.subscribers.get(connection.id):
             self._answer(connection, HeadEcho(), None, None, connection.control)
 
@@ -251,7 +251,10 @@ class Session:
         if rules_of(state)["turn"]["phase"] != "narrating":
             self._narration.clear()
         for subscriber in self.subscribers.broadcast(events, state):
-            self._answer(subscriber.connection, HeadEcho(), None, None, subscriber.connection.control)
+            if subscriber.connection.choked:
+                subscriber.connection.resync_later()
+            else:
+                self.resync(subscriber.connection)
         for event in events:
             if event.data["kind"] == "role" and event.data["role"] is None:
                 self._removed(event.data["target"])

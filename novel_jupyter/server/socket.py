@@ -140,6 +140,7 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
         if connection is None or connection.closed:
             return
         connection.last_heard = time.monotonic()
+        await connection.room()
         try:
             await self._handle(connection, text)
             connection.strikes = 0

@@ -272,7 +272,8 @@ async def test_a_fault_of_an_agent_is_shown_here_and_told_in_one_word(
     with caplog.at_level(logging.ERROR, "novel_jupyter"):
         await host.handle.direct("lock")
         await reached(host.handle, "failed")
-    assert "sk-123" in caplog.text
+    assert "sk-123" not in caplog.text
+    assert "RuntimeError at " in caplog.text
     assert "sk-123" not in str(line.sent)
     assert isinstance(host.last_error, RuntimeError)
     (failed,) = line.commits("turn_failed")
