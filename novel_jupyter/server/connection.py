@@ -2,7 +2,8 @@
 
 Law: everything for a client passes its one bounded outbox and leaves at most once a tick. A client that does
 not drain costs nobody else anything: ephemera go first, then its backlog is thrown away for one
-`state_sync`, then it is closed with 4002 (SPEC R80-R83).
+`state_sync`, then it is closed with 4002 (SPEC R80-R83). Who does not read what it asked for is not read
+from either.
 Parts: `Connection`, `Flusher` (one tick for all connections).
 """
 
@@ -93,8 +94,8 @@ class Connection:
         return self._unread > ANSWER_BYTES
 
     def resync_later(self) -> None:
-        """What the client holds is out of date: when it has read its answers, one full state stands in for all
-        that came meanwhile.
+        """What the client holds is out of date, and once it has read its answers one full state stands in for
+        what came meanwhile.
         """
         self._stale = True
         self._flusher.wake(self)
