@@ -115,9 +115,9 @@ class Refused(Exception):
 
 
 def way_of(error: BaseException, most: int = 6) -> str:
-    """Type and latest places of an exception, `ValueError at turn.py:12 < host.py:80`: all that a log may have.
+    """Type and latest places of an exception: `ValueError at turn.py:12 < host.py:80`.
 
-    Its words stay out: they quote what it failed on, which may be a secret.
+    All that a log or a notebook may have of it: its words quote what it failed on, which may be a secret.
     """
     places: list[str] = []
     trace = error.__traceback__
