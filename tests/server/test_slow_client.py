@@ -238,8 +238,9 @@ async def test_who_reads_slowly_is_resynced_and_ends_with_the_same(tmp_path: Pat
             deaf = Deaf(server, "carol")
             deaf.send(deaf.say("join_session", session, {}))
             await alice.expect(lambda m: m["type"] == "join_session")
-            for _ in range(60):
-                last = await alice.edit(session, "/notes/block", "x" * BLOCK)
+            for _ in range(59):
+                await alice.edit(session, "/notes/block", "x" * BLOCK)
+            last = await alice.edit(session, "/notes/block", "last")
             replica = Replica()
             for message in deaf.messages():
                 if message["session_id"]:
