@@ -95,6 +95,11 @@ class LiveRoom:
         if self._snapshots:
             await asyncio.wait(self._snapshots)
 
+    def end(self) -> None:
+        """Let go of the session above: the circle of the two would stay in memory until a full collection."""
+        last = self._facts()
+        self._facts, self._on_commit = lambda: last, lambda events: None
+
     async def _run(self) -> None:
         try:
             while self._queue:

@@ -385,6 +385,7 @@ class Session:
         await self.live.settled()
         self.live.snapshot_soon()
         await self.live.settled()
+        self.live.end()
 
     def state_for(self, principal: Principal) -> tuple[str, dict[str, object]]:
         """(view, state) as `principal` sees it."""
