@@ -7,6 +7,7 @@ Parts: one handler for each resource, `HANDLERS`.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, cast
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -108,7 +109,7 @@ class StoriesHandler(NovelHandler):
     @allow_unauthenticated
     async def get(self) -> None:
         await self.principal("read")
-        self.answer({"stories": self.hub.stories.listing()})
+        self.answer({"stories": await asyncio.to_thread(self.hub.stories.listing)})
 
 
 class SessionsHandler(NovelHandler):
@@ -149,7 +150,7 @@ class SessionsHandler(NovelHandler):
         if (wanted.story is None) == (wanted.text is None):
             return self.refuse("invalid", "give a story by name, or a story file's text", 400)
         try:
-            opening = self.hub.stories.opening(wanted.story, wanted.text)
+            opening = await asyncio.to_thread(self.hub.stories.opening, wanted.story, wanted.text)
         except StoryError as error:
             return self.refuse("bad_story", str(error), 400)
         settings = self._settings(changes)

@@ -1,13 +1,15 @@
 """The stories that this server offers, and what it lets pass as an action.
 
 Law: the server reads stories as data; it never runs the engine. A story that cannot be read is refused with
-file, line and what was expected.
+file, line and what was expected. Reading one takes a twentieth of a second and more: it is kept, and callers
+read in a thread.
 Parts: `Stories`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -22,11 +24,17 @@ from novel_jupyter.story.world import initial_state, strategies
 ACTION_BYTES = 8192
 
 
+def _read_file(path: Path) -> Story:
+    return load_story(path.read_bytes(), path.name)
+
+
 class Stories:
     """Bundled stories and those in `folders` (`<name>.yaml`)."""
 
     def __init__(self, folders: list[Path]) -> None:
         self._folders = folders
+        self._kept: dict[str, tuple[str, Story]] = {}
+        """By name: what the story was read from (a file as it was at a moment), and the story."""
 
     def names(self) -> list[str]:
         found = set(bundled())
@@ -57,8 +65,16 @@ class Stories:
             path = folder / f"{name}.yaml"
             # The name came from a client: only a file of the folder itself will do.
             if path.parent == folder and path.name == Path(path.name).name and path.is_file():
-                return load_story(path.read_bytes(), path.name)
-        return load_bundled(name)
+                stamp = path.stat()
+                source = f"{path} {stamp.st_mtime_ns} {stamp.st_size}"
+                return self._keep(name, source, partial(_read_file, path))
+        return self._keep(name, "bundled", partial(load_bundled, name))
+
+    def _keep(self, name: str, source: str, read: Callable[[], Story]) -> Story:
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != source:
+            kept = self._kept[name] = (source, read())
+        return kept[1]
 
     def opening(self, name: str | None, text: str | None) -> Opening:
         """What a session of the story begins with. Raises StoryError."""
