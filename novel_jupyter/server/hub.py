@@ -12,6 +12,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
@@ -34,6 +35,9 @@ from .ports import SessionInfo, SessionNotFound, Store
 from .session import Session
 from .stories import Stories
 
+GOODBYE = 2.0
+"""Seconds that a draining server gives its clients to answer the close of their socket."""
+
 
 class Hub:
     """The authority of this server process."""
@@ -49,6 +53,7 @@ class Hub:
         self.flusher = Flusher(config.tick)
         self.draining = False
         self.connections: dict[str, Connection] = {}
+        self._alone = asyncio.Event()
         self._sessions: dict[str, asyncio.Task[Session]] = {}
         self._timer: asyncio.Task[None] | None = None
         self._clock = Clock()
@@ -180,6 +185,8 @@ class Hub:
         connection.gone()
         if self.connections.pop(connection.id, None) is None:
             return
+        if self.draining and not self.connections:
+            self._alone.set()
         metrics.CONNECTIONS.set(len(self.connections))
         for session_id in list(connection.sessions):
             session = self.live(session_id)
@@ -206,6 +213,10 @@ class Hub:
         for connection in list(self.connections.values()):
             connection.flush()
             connection.close(4001)
+        # A socket that ends with unread frames in it is reset, and the client would never read why.
+        if self.connections:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._alone.wait(), GOODBYE)
         if self._timer is not None:
             self._timer.cancel()
         for session in sessions:

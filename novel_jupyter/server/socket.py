@@ -41,6 +41,7 @@ from novel_jupyter.core.room import Reply, client_key, is_command
 from . import metrics
 from .connection import Connection
 from .frames import Wire, message, unframe
+from .hub import Hub
 from .identity import IdentityMixin
 from .live import Asked
 from .session import Session
@@ -54,6 +55,12 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
     """One client. Messages and answers are those of `core.messages` and `core.outgoing`."""
 
     connection: Connection | None = None
+    _home: Hub | None = None
+
+    @property
+    def hub(self) -> Hub:
+        """The hub that took this socket in, even when it drains and takes in no more."""
+        return self._home or super().hub
 
     @property
     def ping_interval(self) -> int:
@@ -84,6 +91,7 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
         if self.selected_subprotocol != PROTOCOL:
             self.close(4510, "protocol version")
             return
+        self._home = self.hub
         if self.hub.draining:
             self.close(4001, "draining")
             return
@@ -137,8 +145,8 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
         client only.
         """
         connection = self.connection
-        if connection is None or connection.closed:
-            return
+        if connection is None or connection.closed or self.hub.draining:
+            return  # what a draining server does not take is sent again to the next
         connection.last_heard = time.monotonic()
         await connection.room()
         try:

@@ -99,7 +99,7 @@ class Listener:
         self._replicas: dict[str, Replica] = {}
         self._number = 0
         self._done: Callable[[], None] = lambda: None
-        hub = inside.hub
+        hub = self._hub = inside.hub
         self.connection = Connection(
             f"{self.client}-{id(self)}", principal(name), None, self, self._closed, hub.config, hub.flusher
         )
@@ -118,6 +118,7 @@ class Listener:
 
     def _closed(self, code: int, reason: str) -> None:
         self.code = code
+        self._hub.remove(self.connection)
 
     def flush(self) -> None:
         """Take everything that waits."""
