@@ -417,6 +417,7 @@ export interface HeadEcho {
   epoch?: string | null;
   sequence_id?: number | null;
   hash?: string | null;
+  view?: string | null;
   since?: number | null;
 }
 

@@ -75,7 +75,10 @@ export function emptyReplica(sessionId: string): Replica {
 
 /** Where the replica stands, as `join_session` and `state_sync` say it. */
 export function headEcho(replica: Replica): HeadEcho {
-  return replica.head === null ? { epoch: null, sequence_id: null, hash: null } : { ...replica.head };
+  if (replica.head === null) {
+    return { epoch: null, sequence_id: null, hash: null };
+  }
+  return { ...replica.head, view: replica.view };
 }
 
 /** A frame with a hash is an event of the log or its placeholder; nothing else has one. */

@@ -37,6 +37,14 @@ class Need:
     event: int | None = None
 
 
+def looks_back(message: ClientMessage) -> bool:
+    """Whether what `message` needs depends on history, and so on everything before it being committed."""
+    data = message.data
+    return isinstance(data, RestoreEdit | Undo | Branch | Retell) or (
+        isinstance(data, Direct) and data.kind == "reroll"
+    )
+
+
 def need(state: State, message: ClientMessage) -> Need | None:
     """What `message` needs of history, or None; also None where it will be refused anyway."""
     turn, turns = rules_of(state)["turn"], rules_of(state)["turns"]

@@ -38,6 +38,8 @@ class HeadEcho(Strict):
     epoch: Annotated[str, Field(max_length=64)] | None = None
     sequence_id: Sequence | None = None
     hash: Annotated[str, Field(max_length=64)] | None = None
+    view: Annotated[str, Field(max_length=4096)] | None = None
+    """The view that the replica holds: while it is the same, what was missed can be told event by event."""
     since: Sequence | None = None
     """The lowest n that the client has no answer for: results from there on are sent along."""
 

@@ -74,7 +74,8 @@ class Replica:
         """Where this replica stands, as a `join_session` or `state_sync` says it."""
         if self.head is None or self.broken:
             return {}
-        return {"epoch": self.head.epoch, "sequence_id": self.head.sequence_id, "hash": self.head.hash}
+        head = self.head
+        return {"epoch": head.epoch, "sequence_id": head.sequence_id, "hash": head.hash, "view": self.view}
 
     def state_hash(self) -> str:
         """sha256 (hex) of the state, equal to the server's for the same view and head."""

@@ -17,7 +17,7 @@ from novel_jupyter.core.draft import Result as CoreResult
 from novel_jupyter.core.events import Event, decode, fold
 from novel_jupyter.core.history import Need
 from novel_jupyter.core.merge import WriteIndex
-from novel_jupyter.core.model import Head, State
+from novel_jupyter.core.model import EVERYONE, Head, State
 
 from .ports import RESULTS_KEPT, Append, Behind, Entry, Result, SessionInfo, Store
 
@@ -101,7 +101,10 @@ async def _edits_since(store: Store, room: Room, at: int) -> tuple[int, ...]:
     found: list[int] = []
     async for events in _pages(store, room.session_id, max(at, room.head.sequence_id - 5 * PAGE)):
         found += [
-            event.sequence_id for event in events if event.data["kind"] == "edit" and event.sequence_id > at
+            event.sequence_id
+            for event in events
+            # The list is public: that a hidden event is an edit is nobody else's business.
+            if event.sequence_id > at and event.data["kind"] == "edit" and event.audience == EVERYONE
         ]
     return tuple(found[-EDITS_KEPT:])
 

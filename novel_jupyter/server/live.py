@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from novel_jupyter.core.draft import ClientKey, Draft, Facts, Past, Room
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import Event
-from novel_jupyter.core.history import Need, need
+from novel_jupyter.core.history import Need, looks_back, need
 from novel_jupyter.core.messages import ClientMessage, JoinSession
 from novel_jupyter.core.model import Head
 from novel_jupyter.core.policy import Principal
@@ -133,11 +133,11 @@ class LiveRoom:
         """Take the commands that can be decided together: one that looks back at history goes alone."""
         while self._queue and len(batch) < BATCH:
             asked = self._queue[0]
-            looks_back = asked.message is not None and need(self.room.state, asked.message) is not None
-            if looks_back and batch:
+            back = asked.message is not None and looks_back(asked.message)
+            if back and batch:
                 break
             batch.append(self._queue.popleft())
-            if looks_back:
+            if back:
                 break
 
     async def _decide(self, batch: list[Asked]) -> None:

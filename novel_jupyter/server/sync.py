@@ -81,7 +81,7 @@ def answer(
     if reason:
         return {"kind": "conflict", "reason": reason, "state": full_state(room, view), **tail}
     at = echo.sequence_id
-    if at is None or echo.epoch is None or _another_view(room, principal, view, at):
+    if at is None or echo.epoch is None or _another_view(room, principal, view, echo, at):
         return {"kind": "full_sync", "state": full_state(room, view), **tail}
     if at == head.sequence_id:
         return {"kind": "up_to_date", **tail}
@@ -95,12 +95,14 @@ def answer(
     }
 
 
-def _another_view(room: Room, principal: Principal, view: View, at: int) -> bool:
-    """Whether a replica at `at` may hold another view than `view`.
+def _another_view(room: Room, principal: Principal, view: View, echo: HeadEcho, at: int) -> bool:
+    """Whether the replica holds another view than `view`; one that does not say which, whether it may.
 
     At the very event that changed the view it may: the connection can have broken before the `full_sync` that
     follows. When a kernel ceased to be admitted is not kept, so one that sees the public view may always.
     """
+    if echo.view is not None:
+        return echo.view != view
     if principal.is_kernel and view == PUBLIC:
         return True
     return at <= view_since(room.state, principal.user_id, principal.is_kernel)

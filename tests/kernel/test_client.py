@@ -83,7 +83,7 @@ async def test_a_gap_is_asked_for_once_and_repaired(server: ScriptedServer, clie
     peer.send(edit_event(7, "tense"))
     peer.send(edit_event(8, "grim"))
     asked = await peer.next("state_sync")
-    assert asked["data"] == {"epoch": "e1", "sequence_id": 5, "hash": "h5", "since": 1}
+    assert asked["data"] == {"epoch": "e1", "sequence_id": 5, "hash": "h5", "view": "public", "since": 1}
     missed = [edit_event(6, "odd"), edit_event(7, "tense"), edit_event(8, "grim")]
     data = synced("delta", 8, events=missed)
     peer.say("state_sync", data, session_id=SESSION, id=asked["id"], sequence_id=8)

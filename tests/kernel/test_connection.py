@@ -52,7 +52,7 @@ async def test_a_lost_connection_is_repaired_and_the_command_sent_again(
     server.answers["join_session"] = rejoin
     peer = await server.next_peer()
     join = await peer.next("join_session")
-    assert join["data"] == {"epoch": "e1", "sequence_id": 5, "hash": "h5", "since": 1}
+    assert join["data"] == {"epoch": "e1", "sequence_id": 5, "hash": "h5", "view": "public", "since": 1}
     again = await peer.next()
     assert again == first
     said = await peer.next()

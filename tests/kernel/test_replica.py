@@ -221,7 +221,7 @@ def test_another_history_is_believed_to_the_server() -> None:
         cast(SyncData, synced("conflict", 2, epoch="e2", state={"scene": {"a": 1}}, reason="epoch")), 2
     )
     assert (took.step, took.replaced, mine.sequence_id) == ("applied", True, 2)
-    assert mine.echo() == {"epoch": "e2", "sequence_id": 2, "hash": "h2"}
+    assert mine.echo() == {"epoch": "e2", "sequence_id": 2, "hash": "h2", "view": "public"}
 
 
 def test_a_delta_of_another_view_is_not_mixed_in() -> None:
