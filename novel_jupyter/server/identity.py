@@ -72,13 +72,17 @@ class KernelTokens:
         kernel_id, ts, nonce, proof = (claim.get(key) for key in ("kernel_id", "ts", "nonce", "hmac"))
         if not (isinstance(kernel_id, str) and isinstance(nonce, str) and isinstance(proof, str)):
             raise HTTPError(400, "kernel_id, nonce and hmac are texts")
-        if not isinstance(ts, int | float) or isinstance(ts, bool) or not 32 <= len(nonce) <= 128:
-            raise HTTPError(400, "ts is a time in seconds, nonce has 32 to 128 characters")
+        if not isinstance(ts, int | float) or isinstance(ts, bool) or not 0 <= ts < 2**53:
+            raise HTTPError(400, "ts is a time in seconds")
+        if not 32 <= len(nonce) <= 128:
+            raise HTTPError(400, "nonce has 32 to 128 characters")
         key = self._key_of(kernel_id)
-        said = f"novel_jupyter:{kernel_id}:{ts}:{nonce}".encode()
+        # JSON can bring texts that are no Unicode; they are as wrong as any other.
+        said = f"novel_jupyter:{kernel_id}:{ts}:{nonce}".encode(errors="backslashreplace")
         expected = hmac.new(key or secrets.token_bytes(32), said, sha256).hexdigest()
         # One answer for every way to be wrong, so that nobody learns which kernels there are.
-        good = hmac.compare_digest(expected, proof) and key is not None and abs(now - ts) <= CLOCK_SKEW
+        same = hmac.compare_digest(expected.encode(), proof.encode(errors="backslashreplace"))
+        good = same and key is not None and abs(now - ts) <= CLOCK_SKEW
         if not good or nonce in self._nonces:
             raise HTTPError(403, "this proof is not good")
         self._forget(now)

@@ -82,7 +82,10 @@ class NovelHandler(IdentityMixin, APIHandler):
         """The JSON object of the request. Raises HTTPError 400 or 413."""
         if len(self.request.body) > self.hub.config.bounds.frame_bytes + 262_144:
             raise HTTPError(413, "the body is too large")
-        found = self.get_json_body()
+        try:
+            found = self.get_json_body()
+        except UnicodeDecodeError:
+            raise HTTPError(400, "the body is JSON in UTF-8") from None
         if found is not None and not isinstance(found, dict):
             raise HTTPError(400, "the body is one JSON object")
         return found or {}
