@@ -184,7 +184,7 @@ class SessionHandler(NovelHandler):
                 "head": _head(session),
                 "sequence_id": head.sequence_id,
                 "view": view_of(session.live.room.state, principal.user_id, principal.is_kernel),
-                "present": session.who(),
+                "present": session.whereabouts.who(),
             }
         )
 

@@ -16,17 +16,15 @@ from pydantic import JsonValue
 
 from novel_jupyter.core.draft import Facts, Room
 from novel_jupyter.core.errors import Refused
-from novel_jupyter.core.events import Event, audience_of_partition
+from novel_jupyter.core.events import Event
 from novel_jupyter.core.hosting import host_task
 from novel_jupyter.core.incoming import CommandId
 from novel_jupyter.core.limits import TokenBucket
 from novel_jupyter.core.messages import Chunk, Cursor, HeadEcho, JoinSession, Progress, StateSync
-from novel_jupyter.core.patch import PatchError, parse_pointer
 from novel_jupyter.core.policy import SERVER, Principal, require
-from novel_jupyter.core.presence import Presence
 from novel_jupyter.core.room import Reply, next_deadline
 from novel_jupyter.core.telling import relay, turn_seed
-from novel_jupyter.core.views import rules_of, sees, view_of
+from novel_jupyter.core.views import rules_of, view_of
 
 from .config import Config
 from .connection import Connection
@@ -37,6 +35,7 @@ from .narration import Narration
 from .ports import SessionInfo, Store
 from .subscribers import Subscribers
 from .sync import answer, full_state
+from .whereabouts import Whereabouts
 
 
 class Session:
@@ -55,7 +54,7 @@ class Session:
     ) -> None:
         self.id = info.session_id
         self.subscribers = Subscribers(self.id)
-        self.presence = Presence(grace=config.presence_grace)
+        self.whereabouts = Whereabouts(self.id, self.subscribers, config, now)
         self.live = LiveRoom(store, config, log, room, info, recent, self.facts, self._committed)
         self.last_used = time.monotonic()
         self._config = config
@@ -65,10 +64,8 @@ class Session:
         self._asked_host: dict[str, JsonValue] | None = None
         self._host_gone_since: float | None = self._loaded
         self._narration = Narration(self.id, self.subscribers, config.tick)
-        self._cursor_timer: asyncio.TimerHandle | None = None
         self._ticking = False
         self._joining = 0
-        self._doing_in = (0, 0)
         self._buckets: dict[str, TokenBucket] = {}
 
     # --- facts ----------------------------------------------------------------------------------------------
@@ -77,7 +74,7 @@ class Session:
         """The world as this server knows it. Right after loading, whoever has a seat is given time to come
         back.
         """
-        present = set(self.presence.users())
+        present = self.whereabouts.users()
         if time.monotonic() - self._loaded < self._config.presence_grace:
             present |= {s["owner"] for s in rules_of(self.live.room.state)["seats"].values() if s["owner"]}
         return Facts(self._now(), frozenset(present), self._config.bounds, self._check_action)
@@ -127,14 +124,7 @@ class Session:
         self.subscribers.add(connection, client_id, view)
         connection.sessions.add(self.id)
         self._answer(connection, joining.data, client_id, joining.id, connection.control)
-        if self.presence.connect(principal.user_id, connection.id, time.monotonic()):
-            data = {"kind": "arrived", "user": _user(principal)}
-            frame = message(
-                "join_session", data, session_id=self.id, user_id=principal.user_id, timestamp=self._now()
-            )
-            self.subscribers.ephemeral(f"arrived/{principal.user_id}", frame, besides=connection.id)
-        self._show_presence()
-        self._show_what_is_live(connection)
+        self.whereabouts.arrive(connection, view)
         self._tick()
         self._ask_host(again=principal.is_kernel)
 
@@ -154,7 +144,7 @@ class Session:
             connection.principal,
             echo,
             results,
-            self.who(),
+            self.whereabouts.who(),
             self._narration.provisional(),
         )
         head = self.live.head
@@ -190,9 +180,7 @@ class Session:
             return
         self.last_used = time.monotonic()
         connection.sessions.discard(self.id)
-        if self.presence.forget_cursor(connection.id):
-            self._cursors_soon()
-        self.presence.disconnect(connection.id, time.monotonic(), at_once=at_once)
+        self.whereabouts.leave(connection, at_once)
         if at_once:
             self._expire()
 
@@ -211,9 +199,7 @@ class Session:
         self.live.ask(asked)
 
     def cursor(self, connection: Connection, cursor: Cursor) -> None:
-        value: dict[str, JsonValue] = cursor.model_dump(mode="json")
-        self.presence.cursor(connection.id, value, time.monotonic())
-        self._cursors_soon()
+        self.whereabouts.cursor(connection, cursor)
 
     def relay(self, connection: Connection, data: Chunk | Progress) -> None:
         """What the host streams. Raises Refused."""
@@ -222,25 +208,8 @@ class Session:
         relay(self.live.room.state, principal.user_id, data)
         if isinstance(data, Chunk):
             self._narration.add(data)
-            return
-        self.presence.progress(data.agent, data.text, time.monotonic())
-        self._doing_in = (data.turn, data.attempt)
-        self.subscribers.ephemeral(f"progress/{data.agent}", self._progress(data.agent, data.text))
-
-    def _progress(self, agent: str, text: str) -> bytes:
-        turn, attempt = self._doing_in
-        shown = {"kind": "progress", "agent": agent, "text": text, "turn": turn, "attempt": attempt}
-        return message("system_message", shown, session_id=self.id, timestamp=self._now())
-
-    def _show_what_is_live(self, connection: Connection) -> None:
-        """Cursors and agents at work, for somebody who has just joined."""
-        view = view_of(self.live.room.state, connection.principal.user_id, connection.principal.is_kernel)
-        shown = [entry for entry in self.presence.cursors() if _visible(entry, view)]
-        if shown:
-            frame = message("user_cursor", {"cursors": shown}, session_id=self.id, timestamp=self._now())
-            connection.ephemeral(f"{self.id}/cursors/", frame)
-        for agent, text in self.presence.doing(time.monotonic()).items():
-            connection.ephemeral(f"{self.id}/progress/{agent}", self._progress(agent, text))
+        else:
+            self.whereabouts.progress(data)
 
     # --- after a commit -------------------------------------------------------------------------------------
 
@@ -288,56 +257,16 @@ class Session:
 
     # --- presence and time ----------------------------------------------------------------------------------
 
-    def who(self) -> list[dict[str, object]]:
-        """The users who are here, each once."""
-        named: dict[str, dict[str, object]] = {}
-        for subscriber in self.subscribers:
-            principal = subscriber.connection.principal
-            entry = named.setdefault(principal.user_id, {**_user(principal), "connections": 0})
-            entry["connections"] = int(str(entry["connections"])) + 1
-        return sorted(named.values(), key=lambda entry: str(entry["user_id"]))
-
-    def _show_presence(self) -> None:
-        frame = message(
-            "system_message",
-            {"kind": "presence", "users": self.who()},
-            session_id=self.id,
-            timestamp=self._now(),
-        )
-        self.subscribers.ephemeral("presence", frame)
-
     def _expire(self) -> None:
-        left = self.presence.expire(time.monotonic())
+        left = self.whereabouts.expire(self._name_of)
         for user_id in left:
             self._buckets.pop(user_id, None)
-            name = rules_of(self.live.room.state)["participants"].get(user_id)
-            kind = "kernel" if user_id.startswith("kernel:") else "person"
-            user = {"user_id": user_id, "name": name["name"] if name else user_id, "kind": kind}
-            data = {"kind": "left", "user": user}
-            frame = message("leave_session", data, session_id=self.id, user_id=user_id, timestamp=self._now())
-            self.subscribers.ephemeral(f"left/{user_id}", frame)
         if left:
-            self._show_presence()
             self._tick()
 
-    def _cursors_soon(self) -> None:
-        if self._cursor_timer is None:
-            loop = asyncio.get_running_loop()
-            self._cursor_timer = loop.call_later(self._config.cursor_interval, self._show_cursors)
-
-    def _show_cursors(self) -> None:
-        self._cursor_timer = None
-        changed = self.presence.cursors_tick(time.monotonic())
-        if not changed:
-            return
-        for view, readers in self.subscribers.views():
-            shown = [entry for entry in changed if _visible(entry, view)]
-            if not shown:
-                continue
-            frame = message("user_cursor", {"cursors": shown}, session_id=self.id, timestamp=self._now())
-            key = f"{self.id}/cursors/" + ",".join(str(entry["connection_id"]) for entry in shown)
-            for reader in readers:
-                reader.connection.ephemeral(key, frame)
+    def _name_of(self, user_id: str) -> str:
+        known = rules_of(self.live.room.state)["participants"].get(user_id)
+        return known["name"] if known else user_id
 
     def _tick(self, lost_host: int | None = None) -> None:
         """Let the rules look at the time and at who is here."""
@@ -357,10 +286,9 @@ class Session:
 
     def every(self, now: float) -> None:
         """The hub's timer: expiries, deadlines, and a host that is gone."""
-        if self.presence.next_due() is not None:
+        if self.whereabouts.is_waiting:
             self._expire()
-            if self.presence.cursors_due(now):
-                self._cursors_soon()
+            self.whereabouts.every(now)
         deadline = self._deadline()
         grace_over = self._loaded and now - self._loaded >= self._config.presence_grace
         if grace_over:
@@ -380,8 +308,7 @@ class Session:
     async def close(self) -> None:
         """Finish what was asked, and keep a snapshot for the next load."""
         self._narration.clear()
-        if self._cursor_timer is not None:
-            self._cursor_timer.cancel()
+        self.whereabouts.stop()
         await self.live.settled()
         self.live.snapshot_soon()
         await self.live.settled()
@@ -401,19 +328,3 @@ def _client_of(id: str | None) -> str:
         return CommandId.parse(id).client_id
     except Refused:
         return id.rpartition(":")[0] or id
-
-
-def _user(principal: Principal) -> dict[str, object]:
-    return {"user_id": principal.user_id, "name": principal.name, "kind": principal.kind}
-
-
-def _visible(entry: Mapping[str, object], view: str) -> bool:
-    """Whether a cursor may be shown in `view`: one in a private partition is nobody else's business."""
-    target = entry.get("target")
-    if not isinstance(target, str) or not target.startswith("/"):
-        return True
-    try:
-        tokens = parse_pointer(target)
-    except PatchError:
-        return True
-    return not tokens or sees(view, audience_of_partition(tokens[0]))
