@@ -16,6 +16,7 @@ from typing import Any
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
+from orjson import JSONDecodeError, loads
 from pydantic import JsonValue
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
@@ -191,6 +192,7 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
         try:
             if wait > 0:
                 raise Refused("rate", retry_after=round(wait, 3))
+            check_numbers(text)
             await self._route(connection, incoming)
         except Refused as refused:
             if incoming.id is not None:
@@ -282,6 +284,17 @@ def _answer_to(connection: Connection, session: Session, incoming: ClientMessage
         )
 
     return done
+
+
+def check_numbers(text: str) -> None:
+    """Refuse `bad_json` for numbers that other readers of JSON do not know: a log is JSON for all of them.
+
+    The parser of messages takes NaN, and 1e999 for infinity.
+    """
+    try:
+        loads(text)
+    except JSONDecodeError:
+        raise Refused("bad_json", "NaN and numbers beyond a double are no JSON") from None
 
 
 def _text(framed: bytes) -> str:

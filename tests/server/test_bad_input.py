@@ -97,9 +97,9 @@ FRAMES: dict[str, tuple[str | bytes, str]] = {
         "invalid",
     ),
     "an operation that is a word": (frame(data={"base": 1, "patch": ["add"]}), "invalid"),
-    "NaN": (edit_of("NaN"), "bad_value"),
-    "too large a number": (edit_of("1e999"), "bad_value"),
-    "minus infinity": (edit_of("-Infinity"), "bad_value"),
+    "NaN": (edit_of("NaN"), "bad_json"),
+    "too large a number": (edit_of("1e999"), "bad_json"),
+    "minus infinity": (edit_of("-Infinity"), "bad_json"),
     "a lone surrogate": (edit_of('"\\ud800"'), "bad_json"),
     "a lone surrogate as a key": (edit_of('{"\\udfff":1}'), "bad_json"),
     "a cursor of NaN": (
