@@ -2,19 +2,17 @@
 
 Law: each kind of wrong input stands here once, with the code that it gets. After each, the same socket, the
 session and the other person go on as if nothing had been.
-Parts: frames that are wrong in themselves, edits that are wrong here, ids, senders, quantities.
+Parts: frames that are wrong in themselves, edits that are wrong here, ids, senders.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from server.wire import Wire, connect, create, headers_of, rest
+from server.wire import connect, create, headers_of, rest, two
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from novel_jupyter.testing import ServerProcess
@@ -23,35 +21,6 @@ pytestmark = [pytest.mark.process]
 
 S = "00000000000000000000000000000000"
 """Stands for the session's id in the frames below."""
-
-
-@asynccontextmanager
-async def two(server: ServerProcess) -> AsyncIterator[tuple[str, Wire, Wire]]:
-    """A session with alice and bob in it; afterwards both live on and see the same."""
-    session = await create(server)
-    async with connect(server, "alice") as alice, connect(server, "bob", client="b1") as bob:
-        await alice.join(session)
-        await bob.join(session)
-        yield session, alice, bob
-        await alice.alive()
-        await alice.reach(session, (await politely(bob, session, "here"))["sequence_id"])
-        await bob.reach(session, (await politely(alice, session, "here"))["sequence_id"])
-        replicas = [wire.sessions[session] for wire in (alice, bob)]
-        assert [replica.gaps for replica in replicas] == [[], []]
-        async with rest(server, "bob") as http:
-            state = (await http.get(f"sessions/{session}/state")).json()
-        assert state["hash"] == replicas[1].state_hash()
-        assert {event["user_id"] for event in replicas[0].events} <= {"alice", "bob", "carol", None}
-
-
-async def politely(wire: Wire, session: str, text: str, id: str | None = None) -> dict[str, Any]:
-    """Say a word; when that was too fast, say it again under the same id as soon as one may."""
-    id = id or wire.next_id()
-    while True:
-        answer = await wire.ask("story_update", session, {"kind": "chat", "text": text}, id=id)
-        if answer.get("code") != "rate":
-            return answer
-        await asyncio.sleep(answer["retry_after"])
 
 
 def frame(type: str = "story_update", data: object = None, **more: object) -> str:
@@ -347,118 +316,3 @@ async def test_frames_of_absurd_size_close_their_socket_alone(server: ServerProc
                 await huge.socket.send(b"\0" * (17 * 262_144))
             assert await huge.closed() in (1009, 1006)
         await bob.alive()
-
-
-# --- quantities, on a server with small limits
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    traits = {
-        "commands_per_second": 5,
-        "commands_burst": 6,
-        "frames_per_second": 1000,
-        "frames_burst": 300,
-        "max_sessions_per_connection": 2,
-        "max_connections_per_user": 3,
-        "max_participants": 3,
-        "max_chat_chars": 10,
-        "max_state_bytes": 64 * 1024,
-    }
-    found = ServerProcess(
-        tmp_path_factory.mktemp("strict"),
-        ("alice", "bob", "carol", "dave"),
-        {f"NovelApp.{name}": value for name, value in traits.items()},
-    )
-    with found:
-        yield found
-
-
-@pytest.mark.asyncio
-async def test_too_fast_is_told_when_and_uses_nothing_up(strict: ServerProcess) -> None:
-    async with two(strict) as (session, alice, bob):
-        ids = [alice.next_id() for _ in range(9)]
-        for n, id in enumerate(ids):
-            await alice.send("story_update", session, {"kind": "chat", "text": f"t{n}"}, id=id)
-        answers = {id: await alice.answer(id) for id in ids}
-        refused = {id: m for id, m in answers.items() if m["kind"] == "error"}
-        assert refused
-        assert {m["code"] for m in refused.values()} == {"rate"}
-        assert all(0 < m["retry_after"] <= 1 for m in refused.values())
-        # The others are not slowed down, and the refused say it again under the same ids.
-        assert (await bob.chat(session, "me"))["kind"] == "ack"
-        for n, id in enumerate(ids):
-            assert (await politely(alice, session, f"t{n}", id))["kind"] == "ack"
-        texts = [m["data"]["text"] for m in bob.seen(lambda m: m["data"].get("kind") == "chat")]
-        assert sorted(text for text in texts if text != "me") == [f"t{n}" for n in range(9)]
-
-
-@pytest.mark.asyncio
-async def test_limits_of_sessions_connections_people_texts_and_states(strict: ServerProcess) -> None:
-    async with two(strict) as (session, _, bob):
-        second, third = await create(strict), await create(strict)
-        assert (await bob.join(second))["kind"] == "full_sync"
-        assert (await bob.join(third))["code"] == "too_many"
-        again = await bob.join(session, **bob.sessions[session].head, view="public")
-        assert again["kind"] == "up_to_date", "a session that one is in takes no further room"
-        await bob.ask("leave_session", second, {})
-        assert (await bob.join(third))["kind"] == "full_sync"
-
-        async with (
-            connect(strict, "alice", client="a2"),
-            connect(strict, "alice", client="a3"),
-            connect(strict, "alice", client="a4", welcome=False) as fourth,
-        ):
-            error = await fourth.expect(lambda m: m["data"]["kind"] == "error")
-            assert error["data"]["code"] == "too_many"
-            assert await fourth.closed() == 4006
-
-        async with connect(strict, "carol", "k1") as carol, connect(strict, "dave", "d1") as dave:
-            assert (await carol.join(session))["kind"] == "full_sync"
-            assert (await dave.join(session))["code"] == "session_full"
-            assert (await carol.chat(session, "x" * 11))["code"] == "too_large"
-            filled = [(await carol.edit(session, f"/notes/n{n}", "x" * 40_000)) for n in range(2)]
-            assert [answer.get("code") for answer in filled] == [None, "state_full"]
-            assert (await carol.edit(session, "/notes/n0", ""))["kind"] == "ack", "one can make room again"
-
-
-@pytest.mark.asyncio
-async def test_abuse_closes_the_abuser(strict: ServerProcess) -> None:
-    """R89: 200 refusals in a row."""
-    async with two(strict) as (_, _, _), connect(strict, "bob", client="bad") as bad:
-        for _ in range(200):
-            await bad.socket.send("{")
-        assert await bad.closed() == 4006
-        assert len(bad.seen(lambda m: m["data"].get("code") == "bad_json")) == 200
-
-
-@pytest.mark.asyncio
-async def test_a_window_of_commands_in_flight_is_bounded(tmp_path: Any) -> None:
-    """What waits for its answer is bounded, and what is turned away is not used up."""
-    with ServerProcess(tmp_path, ("alice",), {"NovelApp.max_in_flight": 2}) as narrow:
-        session = await create(narrow)
-        async with connect(narrow) as alice:
-            await alice.join(session)
-            ids = [alice.next_id() for _ in range(60)]
-            texts = [
-                json.dumps(
-                    {
-                        "type": "story_update",
-                        "session_id": session,
-                        "id": id,
-                        "data": {"kind": "chat", "text": id},
-                    }
-                )
-                for id in ids
-            ]
-            await asyncio.gather(*(alice.socket.send(text) for text in texts))
-            answers = {id: await alice.answer(id) for id in ids}
-            codes = {m.get("code") for m in answers.values()}
-            assert codes == {None, "in_flight"}
-            for id, answer in answers.items():
-                if answer["kind"] == "error":
-                    assert answer["retry_after"] > 0
-                    again = await alice.ask("story_update", session, {"kind": "chat", "text": id}, id=id)
-                    assert again["kind"] == "ack"
-            said = alice.seen(lambda m: m["data"].get("kind") == "chat")
-            assert sorted(m["id"] for m in said) == sorted(ids)

@@ -3,7 +3,7 @@
 Law: nothing here waits by sleeping: `expect` returns when the message is there, and says what came instead
 when it does not come. The replica folds what arrives and notes every gap, so that a test can hold a view to
 be whole. Nothing of the product's own client is used.
-Parts: `headers_of`, `rest`, `create`, `Replica`, `Wire`, `connect`.
+Parts: `headers_of`, `rest`, `create`, `Replica`, `Wire`, `connect`, `two` (people who live on), `politely`.
 """
 
 from __future__ import annotations
@@ -280,3 +280,32 @@ async def connect(
             yield wire
         finally:
             await wire.close()
+
+
+@asynccontextmanager
+async def two(server: ServerProcess) -> AsyncIterator[tuple[str, Wire, Wire]]:
+    """A session with alice and bob in it; afterwards both live on and see the same."""
+    session = await create(server)
+    async with connect(server, "alice") as alice, connect(server, "bob", client="b1") as bob:
+        await alice.join(session)
+        await bob.join(session)
+        yield session, alice, bob
+        await alice.alive()
+        await alice.reach(session, (await politely(bob, session, "here"))["sequence_id"])
+        await bob.reach(session, (await politely(alice, session, "here"))["sequence_id"])
+        replicas = [wire.sessions[session] for wire in (alice, bob)]
+        assert [replica.gaps for replica in replicas] == [[], []]
+        async with rest(server, "bob") as http:
+            state = (await http.get(f"sessions/{session}/state")).json()
+        assert state["hash"] == replicas[1].state_hash()
+        assert {event["user_id"] for event in replicas[0].events} <= {"alice", "bob", "carol", None}
+
+
+async def politely(wire: Wire, session: str, text: str, id: str | None = None) -> dict[str, Any]:
+    """Say a word; when that was too fast, say it again under the same id as soon as one may."""
+    id = id or wire.next_id()
+    while True:
+        answer = await wire.ask("story_update", session, {"kind": "chat", "text": text}, id=id)
+        if answer.get("code") != "rate":
+            return answer
+        await asyncio.sleep(answer["retry_after"])
