@@ -2,7 +2,7 @@
 
 Law: a test that reaches beyond this machine is a bug, and fails loudly instead of waiting for a timeout. The
 guard covers this process (names and Python sockets); processes that a test starts bind to loopback.
-Parts: the hypothesis profiles, and the guard.
+Parts: the hypothesis profiles, the guard, and `figure`, which shows what was measured at the end of the run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -77,3 +77,20 @@ def _loopback_only() -> Iterator[None]:
         patch.setattr(socket.socket, "sendto", guarded_sendto)
         patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
         yield
+
+
+FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say what was measured: it stands at the end of the run's report."""
+    name, told = request.node.name, request.config.stash.setdefault(FIGURES, [])
+    return lambda text: told.append(f"{name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if figures := config.stash.get(FIGURES, []):
+        terminalreporter.section("figures")
+        for text in figures:
+            terminalreporter.line(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,7 +58,9 @@ async def _play(
 
 
 @pytest.mark.asyncio
-async def test_sigkill_three_times_loses_and_doubles_nothing(tmp_path: Path) -> None:
+async def test_sigkill_three_times_loses_and_doubles_nothing(
+    tmp_path: Path, figure: Callable[[str], None]
+) -> None:
     """R2, R3, R77: acknowledged = in the log exactly once; every client ends with a replay of the log."""
     rng = random.Random(20260101)
     server = ServerProcess(
@@ -76,7 +80,7 @@ async def test_sigkill_three_times_loses_and_doubles_nothing(tmp_path: Path) -> 
         ]
         # At a random number of acknowledgements: commands are in flight whatever the machine's speed.
         for point in sorted(rng.sample(range(COMMANDS // 10, COMMANDS * 9 // 10), KILLS)):
-            await handles[0].wait_for(lambda _, p=point: len(acks) >= p)  # type: ignore[misc]
+            await handles[0].wait_for(partial(_enough, acks, point))
             assert not all(task.done() for task in playing)
             await asyncio.to_thread(server.kill)
             await asyncio.to_thread(server.start)
@@ -88,10 +92,10 @@ async def test_sigkill_three_times_loses_and_doubles_nothing(tmp_path: Path) -> 
 
         last = max(acks.values())
         for handle in handles:
-            await handle.wait_for(lambda _, h=handle: h.sequence_id >= last)  # type: ignore[misc]
+            await handle.wait_for(partial(_reached, handle, last))
         head = max(handle.sequence_id for handle in handles)
         for handle in handles:
-            await handle.wait_for(lambda _, h=handle: h.sequence_id >= head)  # type: ignore[misc]
+            await handle.wait_for(partial(_reached, handle, head))
         hashes = {handle.replica.state_hash() for handle in handles}
         for client in clients:
             await client.close()
@@ -114,6 +118,15 @@ async def test_sigkill_three_times_loses_and_doubles_nothing(tmp_path: Path) -> 
         assert _says(cast("dict[str, Any]", by_number[sequence_id].data), mark), mark
     state = fold({}, events)
     assert hashes == {view_hash(state, "public")}
+    figure(f"{COMMANDS} commands, {KILLS} kills: {dict(outcomes)}, {len(events)} events, one hash")
+
+
+def _enough(acks: dict[str, int], count: int, _: object) -> bool:
+    return len(acks) >= count
+
+
+def _reached(handle: SessionHandle, sequence_id: int, _: object) -> bool:
+    return handle.sequence_id >= sequence_id
 
 
 def _says(data: dict[str, Any], mark: str) -> bool:

@@ -1,12 +1,12 @@
 """Fixtures of the server's tests: one real server for all that need no settings of their own.
 
 Law: each test makes its own sessions, so that a shared server tells them nothing of each other.
-Parts: `server`, and `figure`, which shows what was measured at the end of the run.
+Parts: `server`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,20 +21,3 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     found = ServerProcess(tmp_path_factory.mktemp("server"), PEOPLE, {"NovelApp.presence_grace": 0.3})
     with found:
         yield found
-
-
-FIGURES = pytest.StashKey[list[str]]()
-
-
-@pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Say what was measured: it stands at the end of the run's report."""
-    name, told = request.node.name, request.config.stash.setdefault(FIGURES, [])
-    return lambda text: told.append(f"{name}: {text}")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if figures := config.stash.get(FIGURES, []):
-        terminalreporter.section("figures")
-        for text in figures:
-            terminalreporter.line(text)
