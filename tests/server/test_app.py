@@ -1,0 +1,83 @@
+"""The extension: every setting is a documented trait, and reaches the record that is read."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from traitlets import TraitError
+
+from novel_jupyter.core.limits import Bounds
+from novel_jupyter.server.app import NovelApp
+from novel_jupyter.server.config import Config
+
+ELSEWHERE = {"database", "synchronous", "story_folders"}
+"""Read by the application itself."""
+SETTINGS = {"turn_policy", "collect_timeout", "understudy_after", "review", "default_role"}
+
+
+def test_defaults_are_those_of_the_records() -> None:
+    app = NovelApp()
+    assert app.config_record() == Config()
+    assert app.config_record().bounds == Bounds()
+
+
+def test_every_bound_is_a_setting_with_words() -> None:
+    traits = NovelApp.class_own_traits(config=True)
+    assert all(str(trait.help).strip().endswith((".", ").")) for trait in traits.values())
+    named = {name.removeprefix("max_") for name in traits}
+    assert {field.name for field in fields(Bounds)} <= named
+    internal = {"bounds", "default_settings", "timer"}
+    assert {field.name for field in fields(Config)} - internal <= set(traits)
+    known = {field.name for field in fields(Config)} | {f"max_{field.name}" for field in fields(Bounds)}
+    assert set(traits) - ELSEWHERE - SETTINGS <= known
+
+
+@pytest.mark.parametrize("name", sorted(set(NovelApp.class_own_traits(config=True)) - ELSEWHERE - SETTINGS))
+def test_every_setting_arrives(name: str) -> None:
+    app = NovelApp()
+    changed = getattr(app, name) + 1
+    try:
+        setattr(app, name, changed)
+    except TraitError:  # at its upper end
+        changed -= 2
+        setattr(app, name, changed)
+    record = app.config_record()
+    found = getattr(record, name, None) or getattr(record.bounds, name.removeprefix("max_"), None)
+    assert found == changed
+
+
+def test_settings_of_new_sessions_arrive() -> None:
+    app = NovelApp(
+        turn_policy="vote", collect_timeout=5.0, review=True, default_role="none", understudy_after=1.0
+    )
+    assert app.config_record().default_settings == {
+        "turn_policy": "vote",
+        "collect_timeout": 5.0,
+        "understudy_after": 1.0,
+        "review": True,
+        "default_role": "none",
+    }
+    assert NovelApp().config_record().default_settings["collect_timeout"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("max_patch_ops", 513),
+        ("max_chat_chars", 0),
+        ("tick", 0.0),
+        ("turn_policy", "chaos"),
+        ("idle_timeout", -1.0),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(name: str, wrong: object) -> None:
+    with pytest.raises(TraitError):
+        setattr(NovelApp(), name, wrong)
+
+
+def test_the_database_is_where_it_is_told_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    assert NovelApp().database_path() == tmp_path / "novel_jupyter" / "sessions.db"
+    assert NovelApp(database=str(tmp_path / "mine.db")).database_path() == tmp_path / "mine.db"

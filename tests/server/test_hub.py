@@ -1,0 +1,86 @@
+"""All sessions of one server: loaded once, forgotten when nobody is there, ended together (SPEC R79)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from server.inside import Inside, Listener
+
+from novel_jupyter.core.errors import Refused
+from novel_jupyter.core.limits import Bounds
+from novel_jupyter.core.model import DEFAULT_SETTINGS
+from novel_jupyter.core.policy import Principal
+from novel_jupyter.server.hub import Clock
+
+
+def test_a_clock_never_goes_backwards() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    moments = iter([at, at - timedelta(hours=1), at + timedelta(seconds=1)])
+    clock = Clock(lambda: next(moments))
+    assert [clock.now(), clock.now(), clock.now()] == [
+        "2026-01-01T00:00:00.000Z",
+        "2026-01-01T00:00:00.000Z",
+        "2026-01-01T00:00:01.000Z",
+    ]
+
+
+@pytest.mark.asyncio
+async def test_a_session_is_loaded_once_however_many_ask(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path, idle_timeout=0.0, presence_grace=0.0) as inside:
+        session = await inside.session("alice")
+        inside.hub._every(time.monotonic())
+        await session.live.settled()
+        inside.hub._every(time.monotonic())
+        assert inside.hub.live(session.id) is None
+        found = await asyncio.gather(*(inside.hub.session(session.id) for _ in range(20)))
+        assert len(set(map(id, found))) == 1
+        assert found[0] is not session
+        assert inside.hub.all_live() == [found[0]]
+
+
+@pytest.mark.asyncio
+async def test_sessions_that_are_none_take_no_room(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path, bounds=Bounds(sessions=2)) as inside:
+        for _ in range(5):
+            with pytest.raises(Refused) as refused:
+                await inside.hub.session("0" * 32)
+            assert refused.value.code == "no_session"
+        await inside.session("alice")
+        await inside.session("alice")
+        with pytest.raises(Refused) as full:
+            await inside.session("alice")
+        assert full.value.code == "too_many"
+        assert len(inside.hub.all_live()) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_story_that_is_too_large_for_a_session_is_refused(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path, bounds=Bounds(state_bytes=4096)) as inside:
+        opening = inside.hub.stories.opening("lighthouse", None)
+        with pytest.raises(Refused) as refused:
+            await inside.hub.create(opening, Principal("alice", "Alice"), DEFAULT_SETTINGS, None)
+        assert refused.value.code == "state_full"
+        assert (await inside.hub.store.sessions()).sessions == ()
+
+
+@pytest.mark.asyncio
+async def test_the_end_is_told_and_what_was_asked_is_finished(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path) as inside:
+        session = await inside.session("alice")
+        alice = Listener(inside, "alice")
+        await alice.join(session)
+        replies: list[object] = []
+        data = {"kind": "chat", "text": "last words"}
+        session.live.ask(alice.asked(session, "story_update", data, replies.append))
+        await inside.hub.drain()
+        assert len(replies) == 1
+        assert [m["data"]["text"] for m in alice.heard("chat")] == ["last words"]
+        assert [m["data"]["reconnect_after"] for m in alice.heard("drain")] == [1.0]
+        assert alice.code == 4001
+    async with Inside.open(tmp_path) as again:
+        loaded = await again.hub.session(session.id)
+        assert loaded.live.room.state == session.live.room.state
