@@ -54,7 +54,9 @@ async def test_too_fast_is_told_when_and_uses_nothing_up(strict: ServerProcess) 
         # The others are not slowed down, and the refused say it again under the same ids.
         assert (await bob.chat(session, "me"))["kind"] == "ack"
         for n, id in enumerate(ids):
-            assert (await politely(alice, session, f"t{n}", id))["kind"] == "ack"
+            answer = await politely(alice, session, f"t{n}", id)
+            assert answer["kind"] == "ack"
+        await bob.reach(session, alice.sessions[session].sequence_id)
         texts = [m["data"]["text"] for m in bob.seen(lambda m: m["data"].get("kind") == "chat")]
         assert sorted(text for text in texts if text != "me") == [f"t{n}" for n in range(9)]
 
