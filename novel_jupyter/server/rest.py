@@ -229,10 +229,9 @@ class ArchiveHandler(NovelHandler):
             id=f"rest:{self.number('n', session.live.head.sequence_id + 1, 2**53)}",
             data=SetStatus.model_validate({"kind": verb}),
         )
-        replies: list[Reply] = []
-        session.live.ask(Asked(principal, message, replies.append))
-        await session.live.settled()
-        data = replies[0].data
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        session.live.ask(Asked(principal, message, reply.set_result))
+        data = (await reply).data
         if data["kind"] == "error":
             return self.refuse(str(data["code"]), str(data["message"]))
         self.answer(
