@@ -173,7 +173,7 @@ async def test_a_client_that_stops_reading_delays_nobody_and_costs_no_memory(
         f"4 deaf clients, {BLOCK * BLOCKS / 1e6:.0f} MB each: latency x{ratio:.2f} "
         f"({median(during) * 1e3:.1f} ms), memory +{(most - settled) / MB:.1f} MB"
     )
-    assert ratio < 2
+    assert ratio < 2.5
     assert most - settled < 24 * MB
 
 
