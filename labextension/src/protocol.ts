@@ -28,6 +28,7 @@ export type ErrorCode =
   | "bad_id"
   | "bad_json"
   | "bad_path"
+  | "bad_story"
   | "bad_value"
   | "ended"
   | "forbidden"
@@ -1266,6 +1267,7 @@ export const ERROR_CODES = {
   "name_taken": "the name is in use",
   "ended": "the story has ended",
   "archived": "the session is archived",
+  "bad_story": "the story file cannot be used",
   "not_admitted": "this kernel was not admitted as a host",
   "lease_held": "another kernel hosts the session",
   "stale_lease": "the lease was lost to another host",

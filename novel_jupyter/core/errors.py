@@ -61,6 +61,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "name_taken": "the name is in use",
         "ended": "the story has ended",
         "archived": "the session is archived",
+        "bad_story": "the story file cannot be used",
         # hosting
         "not_admitted": "this kernel was not admitted as a host",
         "lease_held": "another kernel hosts the session",

@@ -115,6 +115,12 @@ class NovelApp(ExtensionApp):
     commands_burst = Float(
         _C.commands_burst, min=1, help="Commands at once of a user in a session (rate)."
     ).tag(config=True)
+    creates_per_second = Float(
+        _C.creates_per_second, min=0.01, help="Sessions a second that one user may create, for ever (rate)."
+    ).tag(config=True)
+    creates_burst = Float(
+        _C.creates_burst, min=1, help="Sessions that one user may create at once (rate)."
+    ).tag(config=True)
 
     # --- sockets and memory
     tick = Float(_C.tick, min=0.001, help="Seconds between flushes of a socket's outbox.").tag(config=True)
@@ -191,7 +197,7 @@ class NovelApp(ExtensionApp):
             "commands_burst",
             "snapshot_every",
         )
-        last = ("ring_events", "ring_bytes", "kernel_token_lifetime")
+        last = ("ring_events", "ring_bytes", "kernel_token_lifetime", "creates_per_second", "creates_burst")
         values: dict[str, Any] = {name: getattr(self, name) for name in (*same, *more, *rest, *last)}
         return Config(bounds=bounds, default_settings=settings, **values)
 

@@ -34,6 +34,8 @@ class Config:
     frames_burst: float = 400.0
     commands_per_second: float = 100.0
     commands_burst: float = 200.0
+    creates_per_second: float = 2.0
+    creates_burst: float = 300.0
     snapshot_every: int = 500
     ring_events: int = 2000
     ring_bytes: int = 4 * 1024 * 1024

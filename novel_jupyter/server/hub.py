@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from novel_jupyter.core.draft import Facts
 from novel_jupyter.core.errors import Refused
+from novel_jupyter.core.limits import TokenBucket
 from novel_jupyter.core.model import Settings
 from novel_jupyter.core.opening import Opening, open_session
 from novel_jupyter.core.policy import Principal
@@ -35,6 +36,7 @@ from .ports import SessionInfo, SessionNotFound, Store
 from .session import Session
 from .stories import Stories
 
+CREATORS_KEPT = 4096
 GOODBYE = 2.0
 """Seconds that a draining server gives its clients to answer the close of their socket."""
 
@@ -55,6 +57,7 @@ class Hub:
         self.connections: dict[str, Connection] = {}
         self._alone = asyncio.Event()
         self._sessions: dict[str, asyncio.Task[Session]] = {}
+        self._creating: dict[str, TokenBucket] = {}
         self._timer: asyncio.Task[None] | None = None
         self._clock = Clock()
 
@@ -68,6 +71,20 @@ class Hub:
         return self._clock.now()
 
     # --- sessions -------------------------------------------------------------------------------------------
+
+    def may_create(self, principal: Principal) -> None:
+        """Raises Refused `rate` when this user creates sessions too fast."""
+        bucket = self._creating.pop(principal.user_id, None)
+        if bucket is None:
+            bucket = TokenBucket(self.config.creates_per_second, self.config.creates_burst)
+            while len(self._creating) >= CREATORS_KEPT:
+                del self._creating[next(iter(self._creating))]
+        self._creating[principal.user_id] = bucket
+        wait = bucket.take(time.monotonic())
+        if wait > 0:
+            raise Refused(
+                "rate", f"too many new sessions; try again in {wait:.1f} s", retry_after=round(wait, 1)
+            )
 
     async def create(self, opening: Opening, creator: Principal, settings: Settings, seed: str | None) -> str:
         """Make a session and return its id. Raises Refused `too_many`, `state_full`."""

@@ -1,8 +1,8 @@
 """Streamed narration on its way through the server.
 
 Law: chunks are provisional and never stored; those of one tick leave as one frame, joined in order; whoever
-joins in mid-stream gets the text so far. Offsets are in UTF-16 units, so a repeated chunk is known and
-passed over.
+joins in mid-stream gets the text so far. Offsets are in UTF-16 units, so a repeated chunk is known and passed
+over; one at 0 begins anew, as a successor of the host does.
 Parts: `Narration`.
 """
 

@@ -157,6 +157,7 @@ class SessionsHandler(NovelHandler):
         except StoryError as error:
             return self.refuse("bad_story", str(error), 400)
         settings = self._settings(changes)
+        self.hub.may_create(principal)
         session_id = await self.hub.create(opening, principal, settings, wanted.seed)
         self.answer(
             {"session_id": session_id, "title": opening.title, "story": opening.story, "settings": settings},

@@ -81,7 +81,7 @@ class Session:
 
     def idle_since(self) -> float | None:
         """The moment since which nobody needs this session in memory, or None."""
-        if len(self.subscribers) or self._joining or self.live.busy or self._deadline():
+        if len(self.subscribers) or self._joining or self.live.busy or next_deadline(self.live.room.state):
             return None
         return self.last_used
 
@@ -123,6 +123,7 @@ class Session:
         view = view_of(self.live.room.state, principal.user_id, principal.is_kernel)
         self.subscribers.add(connection, client_id, view)
         connection.sessions.add(self.id)
+        self.whereabouts.expect(connection)
         self._answer(connection, joining.data, client_id, joining.id, connection.control)
         self.whereabouts.arrive(connection, view)
         self._tick()
@@ -258,15 +259,11 @@ class Session:
     # --- presence and time ----------------------------------------------------------------------------------
 
     def _expire(self) -> None:
-        left = self.whereabouts.expire(self._name_of)
+        left = self.whereabouts.expire()
         for user_id in left:
             self._buckets.pop(user_id, None)
         if left:
             self._tick()
-
-    def _name_of(self, user_id: str) -> str:
-        known = rules_of(self.live.room.state)["participants"].get(user_id)
-        return known["name"] if known else user_id
 
     def _tick(self, lost_host: int | None = None) -> None:
         """Let the rules look at the time and at who is here."""
@@ -279,17 +276,12 @@ class Session:
 
         self.live.ask(Asked(SERVER, None, done, lost_host))
 
-    def _deadline(self) -> str | None:
-        """When time alone will change something; in an archived session it changes nothing."""
-        state = self.live.room.state
-        return None if rules_of(state)["session"]["status"] == "archived" else next_deadline(state)
-
     def every(self, now: float) -> None:
         """The hub's timer: expiries, deadlines, and a host that is gone."""
         if self.whereabouts.is_waiting:
             self._expire()
             self.whereabouts.every(now)
-        deadline = self._deadline()
+        deadline = next_deadline(self.live.room.state)
         grace_over = self._loaded and now - self._loaded >= self._config.presence_grace
         if grace_over:
             self._loaded = 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
@@ -38,6 +39,7 @@ class Whereabouts:
         self._interval = config.cursor_interval
         self._now = now
         self._doing_in = (0, 0)
+        self._named: dict[str, dict[str, object]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def users(self) -> set[str]:
@@ -45,18 +47,19 @@ class Whereabouts:
         return set(self._presence.users())
 
     def who(self) -> list[dict[str, object]]:
-        """The users with a connection, each once."""
-        named: dict[str, dict[str, object]] = {}
-        for subscriber in self._subscribers:
-            principal = subscriber.connection.principal
-            entry = named.setdefault(principal.user_id, {**described(principal), "connections": 0})
-            entry["connections"] = int(str(entry["connections"])) + 1
-        return sorted(named.values(), key=lambda entry: str(entry["user_id"]))
+        """The users who are here, each once; one within the grace period has no connections."""
+        counts = Counter(s.connection.principal.user_id for s in self._subscribers)
+        return [{**self._named[user], "connections": counts[user]} for user in sorted(self._named)]
 
     def _frame(self, type: str, data: Mapping[str, object], user_id: str | None = None) -> bytes:
         return message(type, data, session_id=self._session_id, user_id=user_id, timestamp=self._now())
 
     # --- coming and going -----------------------------------------------------------------------------------
+
+    def expect(self, connection: Connection) -> None:
+        """Count somebody in who is about to be told who is here."""
+        principal = connection.principal
+        self._named[principal.user_id] = described(principal)
 
     def arrive(self, connection: Connection, view: View) -> None:
         """Tell the others of a user's first connection, and the newcomer what is live."""
@@ -79,13 +82,12 @@ class Whereabouts:
             self._cursors_soon()
         self._presence.disconnect(connection.id, time.monotonic(), at_once=at_once)
 
-    def expire(self, name_of: Callable[[str], str]) -> list[str]:
+    def expire(self) -> list[str]:
         """Tell of everyone whose grace period is over, and return them."""
         left = self._presence.expire(time.monotonic())
         for user_id in left:
-            kind = "kernel" if user_id.startswith("kernel:") else "person"
-            user = {"user_id": user_id, "name": name_of(user_id), "kind": kind}
-            frame = self._frame("leave_session", {"kind": "left", "user": user}, user_id)
+            data = {"kind": "left", "user": self._named.pop(user_id)}
+            frame = self._frame("leave_session", data, user_id)
             self._subscribers.ephemeral(f"left/{user_id}", frame)
         if left:
             self._show_people()

@@ -84,3 +84,16 @@ async def test_the_end_is_told_and_what_was_asked_is_finished(tmp_path: Path) ->
     async with Inside.open(tmp_path) as again:
         loaded = await again.hub.session(session.id)
         assert loaded.live.room.state == session.live.room.state
+
+
+@pytest.mark.asyncio
+async def test_who_creates_too_fast_waits_alone(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path, creates_per_second=0.01, creates_burst=2.0) as inside:
+        alice, bob = Principal("alice", "Alice"), Principal("bob", "Bob")
+        inside.hub.may_create(alice)
+        inside.hub.may_create(alice)
+        with pytest.raises(Refused) as refused:
+            inside.hub.may_create(alice)
+        assert refused.value.code == "rate"
+        assert 0 < float(str(refused.value.extra["retry_after"])) <= 100
+        inside.hub.may_create(bob)

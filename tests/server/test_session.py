@@ -266,3 +266,27 @@ async def test_an_understudy_plays_for_an_owner_who_is_gone(tmp_path: Path) -> N
         alice.flush()
         kinds = [m["data"]["kind"] for m in alice.messages if m["data"].get("character") == "mara"]
         assert kinds == ["claimed", "away", "understudy", "back"]
+
+
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_who_lost_the_connection_is_here_until_the_grace_is_over(server: ServerProcess) -> None:
+    """Presence never shows somebody gone of whom `left` was not said."""
+    session = await create(server)
+    async with connect(server, "alice") as alice:
+        await alice.join(session)
+        async with connect(server, "bob") as bob:
+            await bob.join(session)
+            await alice.expect(lambda m: of(m, "bob"))
+        async with connect(server, "carol") as carol:
+            told = await carol.join(session)
+            shown = {user["user_id"]: user["connections"] for user in told["presence"]}
+            assert shown.items() >= {"alice": 1, "carol": 1}.items()
+            assert shown.get("bob", 0) == 0
+            await alice.expect(lambda m: of(m, "bob") and m["data"]["kind"] == "left")
+            await alice.expect(
+                lambda m: (
+                    m["data"].get("kind") == "presence"
+                    and {user["user_id"] for user in m["data"]["users"]} == {"alice", "carol"}
+                )
+            )
