@@ -1426,9 +1426,7 @@ export const MAY = {
   "settle": [
     "owner",
     "director",
-    "player",
-    "kernel",
-    "host"
+    "player"
   ],
   "start": [
     "owner",

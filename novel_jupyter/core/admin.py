@@ -14,6 +14,7 @@ from .errors import Refused
 from .messages import ChangeSettings, ClaimSession, GrantView, SetRole, SetStatus
 from .model import ParticipantState, Role
 from .patch import Op
+from .policy import standing_of
 from .seats import escape, release_ops, since_now
 from .turn import json_of
 
@@ -22,7 +23,11 @@ REMOVED_KEPT = 256
 
 def join(ctx: Context) -> None:
     """Whoever is not yet of the session becomes a participant with its default role. Raises Refused."""
-    if ctx.author.is_kernel or ctx.author.user_id in ctx.rules["participants"]:
+    if ctx.author.is_kernel:
+        if standing_of(ctx.draft.state, ctx.author) == "stranger":
+            raise Refused("forbidden", "this session is not open to kernels that nobody let in")
+        return
+    if ctx.author.user_id in ctx.rules["participants"]:
         return
     role = ctx.rules["session"]["settings"]["default_role"]
     if role == "none" or ctx.author.user_id in ctx.rules["session"]["removed"]:

@@ -21,7 +21,7 @@ Patches = list[tuple[Audience, list[Op]]]
 
 
 def merge_changes(ctx: Context, changes: list[Change], base: int) -> tuple[Patches, int]:
-    """The patch for each audience, and how many operations became suggestions. Raises Refused.
+    """The patch for each audience, and how many public operations became suggestions. Raises Refused.
 
     Changes for one audience build on each other, and their records are numbered together.
     """
@@ -34,7 +34,8 @@ def merge_changes(ctx: Context, changes: list[Change], base: int) -> tuple[Patch
     suggested = 0
     for audience, ops in wanted.values():
         patch, held_back = _merged(ctx, audience, ops, base)
-        suggested += held_back
+        if audience == EVERYONE:  # how much was held back of a secret is one too
+            suggested += held_back
         patches.append((audience, patch))
     return patches, suggested
 

@@ -42,6 +42,10 @@ def _any_action(_: Mapping[str, JsonValue]) -> None:
     """Without a story to ask, every action with a kind is one."""
 
 
+def _any_story(before: State, after: State, partitions: frozenset[str]) -> None:
+    """Without a story to ask, people may write anything into it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the caller knows when it asks for a decision.
@@ -57,6 +61,8 @@ class Facts:
     bounds: Bounds = field(default_factory=Bounds)
     check_action: Callable[[Mapping[str, JsonValue]], None] = _any_action
     past: Past | None = None
+    check_story: Callable[[State, State, frozenset[str]], None] = _any_story
+    """Raises Refused `bad_value` when what a person wrote into these partitions cannot be played on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,11 @@ class Room:
         return replace(self, state=state, index=index, head=head, size=size)
 
 
+def measured_size(state: State) -> int:
+    """A state's JSON, in bytes, as it really is."""
+    return len(to_json(state))
+
+
 def patch_size(patch: list[Op]) -> int:
     """Bytes by which a patch can make a state grow: its JSON."""
     return len(to_json(patch)) if patch else 0
@@ -155,7 +166,7 @@ def _merge_rules(strategies: tuple[tuple[str, str], ...]) -> MergeRules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
+class Mark:
     state: State
     index: WriteIndex
     head: Head
@@ -206,14 +217,10 @@ class Draft:
         self.events.append(event)
         return event
 
-    def measured_size(self) -> int:
-        """The state's JSON, in bytes, as it really is."""
-        return len(to_json(self.state))
+    def mark(self) -> Mark:
+        return Mark(self.state, self.index, self.head, self.size, len(self.events))
 
-    def mark(self) -> _Mark:
-        return _Mark(self.state, self.index, self.head, self.size, len(self.events))
-
-    def back_to(self, mark: _Mark) -> None:
+    def back_to(self, mark: Mark) -> None:
         """Forget what was emitted since `mark`."""
         self.state, self.index, self.head, self.size = mark.state, mark.index, mark.head, mark.size
         del self.events[mark.events :]

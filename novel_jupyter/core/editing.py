@@ -18,7 +18,7 @@ from .errors import CODES, Refused
 from .events import audience_of_partition, audience_of_patch
 from .merge import Merged, MergeRefused, merge_edit
 from .messages import Edit, RestoreEdit, Say, Settle
-from .model import EVERYONE, RULE_PARTITIONS, Audience
+from .model import EVERYONE, RULE_PARTITIONS, Audience, State
 from .patch import MISSING, Op, PatchError, Path, check_ops, lookup, parse_pointer
 from .views import sees, view_of
 
@@ -48,14 +48,9 @@ def _write(ctx: Context, base: int, ops: Sequence[Op], restores: int | None) -> 
     if base > ctx.draft.head.sequence_id:
         raise Refused("bad_base", f"base {base} lies after the head {ctx.draft.head.sequence_id}")
     audience = writable(ctx, ops)
-    author = author_of(ctx.author.user_id, ctx.id)
-    draft = ctx.draft
-    try:
-        merged = merge_edit(draft.state, draft.index, draft.rules(), base, list(ops), author, draft.next_id)
-    except MergeRefused as refused:
-        code = refused.code if refused.code in CODES else "bad_value"
-        raise Refused(code, refused.message, path=refused.path, current=visible(refused)) from None
+    merged = _merged(ctx, base, ops)
     patch = [*merged.patch, *record_ops(ctx, merged, audience)]
+    before = ctx.draft.state
     if restores is None:
         ctx.emit({"kind": "edit", "outcome": merged.outcome, "base": base, "patch": patch}, audience)
     else:
@@ -63,7 +58,25 @@ def _write(ctx: Context, base: int, ops: Sequence[Op], restores: int | None) -> 
             {"kind": "edit", "outcome": merged.outcome, "base": base, "patch": patch, "restores": restores},
             audience,
         )
+    _check_story(ctx, before, merged.patch)
     return merged.outcome
+
+
+def _check_story(ctx: Context, before: State, patch: Sequence[Op]) -> None:
+    """What people write must be something that the agents can play on with. Raises Refused `bad_value`."""
+    roots = frozenset(parse_pointer(op["path"])[0] for op in patch) - RULE_PARTITIONS
+    if roots:
+        ctx.facts.check_story(before, ctx.draft.state, roots)
+
+
+def _merged(ctx: Context, base: int, ops: Sequence[Op]) -> Merged:
+    """The author's `ops` on top of what was written since `base`. Raises Refused."""
+    author, draft = author_of(ctx.author.user_id, ctx.id), ctx.draft
+    try:
+        return merge_edit(draft.state, draft.index, draft.rules(), base, list(ops), author, draft.next_id)
+    except MergeRefused as refused:
+        code = refused.code if refused.code in CODES else "bad_value"
+        raise Refused(code, refused.message, path=refused.path, current=visible(refused)) from None
 
 
 def visible(refused: MergeRefused) -> JsonValue:
@@ -151,13 +164,16 @@ def settle(ctx: Context, data: Settle) -> None:
     view = view_of(ctx.draft.state, ctx.author.user_id, ctx.author.is_kernel)
     if len(shape) != 2 or shape[0] not in RECORDS or not isinstance(record, dict) or not sees(view, audience):
         raise Refused("no_record", f"there is no record at {data.record[:80]!r}")
-    patch: list[Op] = [drop(data.record)]
+    gone, patch = drop(data.record), list[Op]()
     if data.take:
-        patch.append(_taken(shape[0], record))
-    try:
-        ctx.emit({"kind": "settled", "record": data.record, "taken": data.take, "patch": patch}, audience)
-    except PatchError as error:
-        raise Refused("missing_path", error.message, path=error.path) from None
+        # As an edit made when the record was: what was written since is merged, or kept aside in its turn.
+        made_at = record["sequence_id"]
+        assert isinstance(made_at, int)
+        merged = _merged(ctx, made_at, [_taken(shape[0], record)])
+        patch = [*merged.patch, *(op for op in record_ops(ctx, merged, audience) if op != gone)]
+    before, patch = ctx.draft.state, [gone, *patch]
+    ctx.emit({"kind": "settled", "record": data.record, "taken": data.take, "patch": patch}, audience)
+    _check_story(ctx, before, patch)
 
 
 def _taken(kind: str, record: dict[str, JsonValue]) -> Op:

@@ -228,6 +228,8 @@ def _with_records(now: JsonValue, then: JsonValue) -> JsonValue:
 def reroll(ctx: Context, data: Direct) -> None:
     """A new attempt at the last turn: the same proposals from the same state, other dice."""
     turn = in_phase(ctx, "collect", "review", "paused", "ended", "failed")
+    if turn["phase"] == "paused" and turn["resume"] == "failed":
+        raise Refused("phase", "the turn that failed is paused: resume first", phase="paused")
     if turn["phase"] == "failed" and turn["locked"]:
         return lock_these(ctx, "reroll", turn["locked"]["proposals"], turn["locked"]["agents"], [])
     node = turn["parent"]

@@ -86,7 +86,8 @@ def host_task(state: State, seed: str) -> dict[str, JsonValue] | None:
     """
     rules = rules_of(state)
     host, turn = rules["host"], rules["turn"]
-    if host["holder"] is None or turn["phase"] not in ("resolving", "narrating"):
+    archived = rules["session"].get("status") == "archived"
+    if archived or host["holder"] is None or turn["phase"] not in ("resolving", "narrating"):
         return None
     task: Literal["resolve", "narrate"] = "resolve" if turn["phase"] == "resolving" else "narrate"
     number, attempt, branch = turn["number"], turn["attempt"], turn["branch"]

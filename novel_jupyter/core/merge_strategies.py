@@ -9,11 +9,12 @@ To add one, pass `{**STRATEGIES, "mine": Strategy(resolve)}` to `MergeRules`; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from .canonical import canonical
 from .merge_index import Unknown
 from .patch import (
     FORBIDDEN_TOKENS,
@@ -91,6 +92,10 @@ class Strategy:
     is_relative: bool = False
 
 
+SHORT_TEXT: Final = 10_000
+"""Characters up to which texts are merged word by word: it costs the square of how much they differ."""
+
+
 def latest_wins(clash: Clash) -> Resolution:
     """The later one in the server's order; what it overwrote is lost."""
     if _equal(clash.current, clash.theirs):
@@ -143,7 +148,7 @@ def merge_short_text(clash: Clash) -> Resolution:
     base, current, theirs = clash.base, clash.current, clash.theirs
     if not isinstance(current, str) or not isinstance(theirs, str):
         return latest_wins(clash)
-    if not isinstance(base, str):
+    if not isinstance(base, str) or max(len(base), len(current), len(theirs)) > SHORT_TEXT:
         return earliest_stays(clash)
     merged = merge_text(base, current, theirs)
     if not merged.conflicts:
@@ -184,17 +189,18 @@ def _equal(a: Value | Unknown, b: Value | Unknown) -> bool:
     return same(a, b, exact=False)
 
 
-def _holds(elements: Iterable[JsonValue], element: JsonValue) -> bool:
-    return any(same(element, each, exact=False) for each in elements)
+def _key(element: JsonValue) -> bytes:
+    """Equal for equal JSON values, where 1 is 1.0 as in JavaScript: sets of it keep a union linear."""
+    return canonical(element)
 
 
 def _union_of_arrays(base: Value | Unknown, current: list[JsonValue], theirs: list[JsonValue]) -> Resolution:
-    before = base if isinstance(base, list) else []
-    merged = [x for x in current if _holds(theirs, x) or not _holds(before, x)]
-    for element in theirs:
-        if not _holds(before, element) and not _holds(merged, element):
-            merged.append(element)
-    if isinstance(base, Unknown) and any(not _holds(theirs, x) for x in current):
+    before = {_key(x) for x in base} if isinstance(base, list) else set()
+    late = {_key(x): x for x in theirs}
+    merged = [x for x in current if (key := _key(x)) in late or key not in before]
+    known = before | {_key(x) for x in merged}
+    merged += [x for key, x in late.items() if key not in known]
+    if isinstance(base, Unknown) and any(_key(x) not in late for x in current):
         # Removed by the late author, or added since? Everything stays, and the late list is kept beside it.
         return Resolution(merged, (Loss(merged, theirs, theirs_lost=True),))
     return Resolution(merged)

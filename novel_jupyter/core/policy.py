@@ -49,7 +49,9 @@ MAY: Final[Mapping[str, tuple[Standing, ...]]] = MappingProxyType(
         # a character's player
         **dict.fromkeys(("claim", "release", "vote", "delegate"), _PLAYERS),
         **dict.fromkeys(("propose", "withdraw", "ready"), (*_PLAYERS, "kernel", "host")),
-        **dict.fromkeys(("edit", "settle", "restore_edit"), (*_PLAYERS, "kernel", "host")),
+        **dict.fromkeys(("edit", "restore_edit"), (*_PLAYERS, "kernel", "host")),
+        # what was kept aside because a person wrote there is for people to settle
+        "settle": _PLAYERS,
         # whoever directs; an admitted kernel is the directors' tool
         **dict.fromkeys(("start", "lock", "cancel", "pause", "resume", "accept"), _DIRECTORS),
         **dict.fromkeys(("reroll", "retell", "undo", "branch"), _DIRECTORS),
@@ -75,9 +77,20 @@ def standing_of(state: State, principal: Principal) -> Standing:
         return "server"
     rules = rules_of(state)
     if principal.is_kernel:
-        return "host" if principal.user_id in rules["host"]["admitted"] else "kernel"
+        return _standing_of_kernel(state, principal.user_id)
     participant = rules["participants"].get(principal.user_id)
     return participant["role"] if participant else "stranger"
+
+
+def _standing_of_kernel(state: State, kernel: str) -> Standing:
+    """A kernel that nobody let in is what a person would be who joins by the session's id."""
+    rules = rules_of(state)
+    if kernel in rules["host"]["admitted"]:
+        return "host"
+    if any(kernel in seat.get("delegates", []) for seat in rules["seats"].values()):
+        return "kernel"
+    role = rules["session"]["settings"]["default_role"]
+    return "kernel" if role == "player" else "spectator" if role == "spectator" else "stranger"
 
 
 def reason_not(standing: Standing, kind: str) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from . import admin, editing, history, hosting, seats, telling, turn
-from .draft import ClientKey, Context, Draft, Facts, Result
+from .draft import ClientKey, Context, Draft, Facts, Mark, Result, measured_size
 from .errors import UNDECIDED, Refused
 from .incoming import CommandId, digest
 from .messages import ClientMessage, Fenced, JoinSession
@@ -96,6 +96,11 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
 HOST: Final = "host"
 """The principal of the ids that belong to whichever kernel hosts."""
 
+CARRIES_CONTENT: Final = frozenset(
+    {"edit", "restore_edit", "settle", "propose", "chat", "turn_result", "narrative"}
+)
+"""What a full state refuses. Everything else is small and bounded, and the way out of a full state."""
+
 WHEN_ARCHIVED: Final = frozenset({"unarchive", "set_role", "grant_view"})
 
 
@@ -129,7 +134,7 @@ def decide(draft: Draft, command: Command, facts: Facts) -> Reply:
     """Decide one command on top of `draft`. Never raises for what a client did."""
     message = command.message
     if isinstance(message, JoinSession):
-        return _attempt(draft, command, facts, lambda ctx: admin.join(ctx))
+        return _attempt(draft, command, facts, admin.join)
     try:
         client, n = client_key(command)
     except Refused as refused:
@@ -180,7 +185,8 @@ def _attempt(draft: Draft, command: Command, facts: Facts, act: Callable[[Contex
         outcome = act(ctx) or "applied"
         made = draft.head.sequence_id
         turn.advance(ctx.by_server())
-        _bound_state(draft, facts)
+        if kind_of(command.message) in CARRIES_CONTENT:
+            _bound_state(draft, mark, facts)
     except Refused as refused:
         draft.back_to(mark)
         return Reply(command.message.id, draft.head.sequence_id, refused.data())
@@ -191,11 +197,12 @@ def _attempt(draft: Draft, command: Command, facts: Facts, act: Callable[[Contex
     return Reply(command.message.id, made, {"kind": "ack", "outcome": outcome})
 
 
-def _bound_state(draft: Draft, facts: Facts) -> None:
+def _bound_state(draft: Draft, before: Mark, facts: Facts) -> None:
+    """Refuse what makes a full state grow; what makes it smaller goes through."""
     limit = facts.bounds.state_bytes
     if draft.size > limit:
-        draft.size = draft.measured_size()
-        if draft.size > limit:
+        draft.size = measured_size(draft.state)
+        if draft.size > limit and draft.size > measured_size(before.state):
             raise Refused("state_full", f"the session's state would pass {limit} bytes")
 
 

@@ -61,6 +61,8 @@ def resolve(ctx: Context, data: TurnResult) -> None:
     try:
         check_value(json_of(data.outcomes))
         check_value(data.ended)
+        check_value(json_of(data.made_by))
+        check_value(data.records)
     except PatchError as error:
         raise Refused("bad_value", error.message) from None
     patches, suggested = merge_changes(ctx, data.changes, data.base)
@@ -165,6 +167,10 @@ def _being_told(ctx: Context, data: Fenced) -> NodeState:
 
 def tell(ctx: Context, data: Narrative) -> None:
     fenced(ctx, data.token)
+    try:
+        check_value([json_of(data.sentences), json_of(data.made_by)])
+    except PatchError as error:
+        raise Refused("bad_value", error.message) from None
     turn, entry = ctx.rules["turn"], _being_told(ctx, data)
     node, retold = turn["node"], turn["retelling"]
     told = {

@@ -232,7 +232,7 @@ def _next_attempt(turn: TurnState) -> dict[str, int]:
     """
     attempts, number = dict(turn["attempts"]), turn["number"]
     forgotten = attempts.pop("0", 0)
-    is_forgotten = bool(forgotten) and number < min(map(int, attempts))
+    is_forgotten = bool(forgotten) and number < max(map(int, attempts))
     attempts[str(number)] = attempts.get(str(number), forgotten if is_forgotten else 0) + 1
     if len(attempts) > ATTEMPTS_KEPT:
         oldest = min((key for key in attempts if key != str(number)), key=int)

@@ -122,13 +122,13 @@ class Connection:
         """Hand the socket what waits, unless it still has earlier bytes to send."""
         if self.closed or self._wire.busy:
             return
-        if self._outbox.needs_resync or (self._stale and not self.choked):
+        if (self._outbox.needs_resync or self._stale) and not self.choked:
             metrics.RESYNCS.inc()
             self._outbox.resynced()
             self._stale = False
             self.on_resync()
         frames = self._outbox.drain(FLUSH_BYTES)
-        if not self._outbox.has_more:
+        if not len(self._outbox):
             self._make_room()
         if not frames:
             return

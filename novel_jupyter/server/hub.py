@@ -13,11 +13,11 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
 
-from novel_jupyter.core.draft import Facts
+from novel_jupyter.core.draft import Facts, measured_size
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.limits import TokenBucket
 from novel_jupyter.core.model import Settings
@@ -37,6 +37,8 @@ from .session import Session
 from .stories import Stories
 
 CREATORS_KEPT = 4096
+SETTLE = 5.0
+"""Seconds that a draining server gives its sessions to finish what was asked."""
 GOODBYE = 2.0
 """Seconds that a draining server gives its clients to answer the close of their socket."""
 
@@ -94,7 +96,7 @@ class Hub:
         draft = open_session(
             session_id, epoch, salt, seed or secrets.token_hex(16), opening, creator, settings, facts
         )
-        if draft.measured_size() > self.config.bounds.state_bytes:
+        if measured_size(draft.state) > self.config.bounds.state_bytes:
             raise Refused("state_full", "the story is larger than a session's state may be")
         members = ((creator.user_id, "owner" if creator.kind == "person" else "host"),)
         info = SessionInfo(
@@ -130,9 +132,7 @@ class Hub:
 
     async def _load(self, session_id: str) -> Session:
         room, info, recent = await archive.load(self.store, session_id, self.config.ring_events)
-        session = Session(
-            self.store, self.config, self.log, room, info, recent, self.now, self.stories.check_action
-        )
+        session = Session(self.store, self.config, self.log, room, info, recent, self.now, self.stories)
         session.live.maybe_snapshot()
         return session
 
@@ -168,7 +168,10 @@ class Hub:
             elif connection.principal.is_kernel and not self.tokens.is_running(connection.principal):
                 self._close(connection, 4503)
         for session in self.all_live():
-            session.every(now)
+            try:
+                session.every(now)
+            except Exception as error:  # one session's fault is not the others'
+                self.log.failure("session_timer", error, session=session.id)
             idle = session.idle_since()
             if idle is not None and now - idle >= self.config.idle_timeout:
                 self._drop(session)
@@ -225,8 +228,10 @@ class Hub:
         for connection in list(self.connections.values()):
             connection.control(frame)
         sessions = self.all_live()
-        for session in sessions:
-            await session.live.settled()
+        # A store that is away must not keep the server from ending; what is undecided is sent again.
+        settling = [asyncio.ensure_future(session.live.settled()) for session in sessions]
+        if settling:
+            await asyncio.wait(settling, timeout=SETTLE)
         for connection in list(self.connections.values()):
             connection.flush()
             connection.close(4001)
@@ -236,8 +241,9 @@ class Hub:
                 await asyncio.wait_for(self._alone.wait(), GOODBYE)
         if self._timer is not None:
             self._timer.cancel()
-        for session in sessions:
-            await session.close()
+        closing = [asyncio.ensure_future(session.close()) for session in sessions]
+        if closing:
+            await asyncio.wait(closing, timeout=SETTLE)
         self._sessions.clear()
         self.flusher.stop()
         await self.store.close()
@@ -248,15 +254,26 @@ class Hub:
 
 
 class Clock:
-    """Wall time that never goes backwards within this process."""
+    """Wall time that never goes backwards within this process, and never stands still.
 
-    def __init__(self, read: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    After a jump back it goes on from where it was, at the pace of the monotonic clock: deadlines fire.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], datetime] = lambda: datetime.now(UTC),
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._read = read
-        self._last = ""
+        self._elapsed = elapsed
+        self._last = read()
+        self._at = elapsed()
 
     def now(self) -> str:
-        self._last = max(self._last, format_time(self._read()))
-        return self._last
+        at = self._elapsed()
+        self._last = max(self._read(), self._last + timedelta(seconds=at - self._at))
+        self._at = at
+        return format_time(self._last)
 
 
 CheckAction = Callable[[Mapping[str, JsonValue]], None]

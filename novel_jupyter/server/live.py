@@ -21,8 +21,8 @@ from novel_jupyter.core.events import Event
 from novel_jupyter.core.history import Need, looks_back, need
 from novel_jupyter.core.messages import ClientMessage, JoinSession
 from novel_jupyter.core.model import Head
-from novel_jupyter.core.policy import Principal
-from novel_jupyter.core.room import Command, Reply, client_key, decide, tick
+from novel_jupyter.core.policy import Principal, reason_not, standing_of
+from novel_jupyter.core.room import Command, Reply, client_key, decide, kind_of, tick
 from novel_jupyter.core.views import rules_of
 
 from . import archive, metrics
@@ -34,6 +34,8 @@ from .sync import Ring
 BATCH = 256
 CLIENTS_KEPT = 512
 RETRY_SECONDS = 0.25
+TRIES = 3
+"""Appends that may fail before those who asked are told that the store is away."""
 
 
 @dataclass(slots=True)
@@ -141,6 +143,7 @@ class LiveRoom:
                 break
 
     async def _decide(self, batch: list[Asked]) -> None:
+        tries = 0
         while True:
             await self._learn_results(batch)
             past = await self._past(batch)
@@ -156,7 +159,10 @@ class LiveRoom:
                     archive.append_of(self.room, draft.events, draft.results, info)
                 )
             except StoreUnavailable as error:
+                tries += 1
                 await self._after_failure(batch, error)
+                if tries >= TRIES:
+                    raise
                 continue
             if isinstance(outcome, Behind):
                 metrics.BEHIND.inc()
@@ -240,8 +246,10 @@ class LiveRoom:
         cache.setdefault(key, found)
 
     async def _past(self, batch: list[Asked]) -> Past | None:
-        message = batch[0].message
-        wanted: Need | None = need(self.room.state, message) if message else None
+        message, state = batch[0].message, self.room.state
+        if message is None or reason_not(standing_of(state, batch[0].author), kind_of(message)):
+            return None  # who may not do it costs no reading
+        wanted: Need | None = need(state, message)
         return await archive.past(self._store, self.room, wanted) if wanted else None
 
     def _info_after(self, draft: Draft, now: str) -> SessionInfo | None:
@@ -281,5 +289,5 @@ class LiveRoom:
     async def _snapshot(self, room: Room) -> None:
         try:
             await archive.snapshot(self._store, room)
-        except StoreError as error:
+        except Exception as error:  # a cache of the log: without it the next load is longer, no more
             self._log.failure("snapshot", error, session=room.session_id)

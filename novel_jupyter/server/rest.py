@@ -8,6 +8,7 @@ Parts: one handler for each resource, `HANDLERS`.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Annotated, Any, cast
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -20,7 +21,7 @@ from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import decode
 from novel_jupyter.core.messages import ChangeSettings, SetStatus, SystemMessage
 from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings
-from novel_jupyter.core.policy import Principal
+from novel_jupyter.core.policy import Principal, standing_of
 from novel_jupyter.core.room import Reply
 from novel_jupyter.core.views import rules_of, view_hash, view_of, wire_bytes
 from novel_jupyter.story.loader import StoryError
@@ -94,10 +95,7 @@ class NovelHandler(IdentityMixin, APIHandler):
         """Who asks, and the session, if it is theirs to see. Raises Refused `no_session`."""
         principal, _ = await self.principal(action)
         session = await self.hub.session(session_id)
-        if (
-            not principal.is_kernel
-            and principal.user_id not in rules_of(session.live.room.state)["participants"]
-        ):
+        if standing_of(session.live.room.state, principal) == "stranger":
             raise Refused("no_session")
         return principal, session
 
@@ -196,14 +194,9 @@ class StateHandler(NovelHandler):
         """The state as the asker sees it, with its hash."""
         principal, session = await self.mine(session_id, "read")
         view, state = session.state_for(principal)
-        self.answer(
-            {
-                "head": _head(session),
-                "view": view,
-                "state": state,
-                "hash": view_hash(session.live.room.state, view),
-            }
-        )
+        head, whole = _head(session), session.live.room.state
+        hashed = await asyncio.to_thread(view_hash, whole, view)
+        self.answer({"head": head, "view": view, "state": state, "hash": hashed})
 
 
 class EventsHandler(NovelHandler):
@@ -227,7 +220,7 @@ class ArchiveHandler(NovelHandler):
         message = SystemMessage(
             type="system_message",
             session_id=session_id,
-            id=f"rest:{self.number('n', session.live.head.sequence_id + 1, 2**53)}",
+            id=f"rest-{secrets.token_hex(8)}:1",
             data=SetStatus.model_validate({"kind": verb}),
         )
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from pydantic import JsonValue
 
@@ -33,6 +33,7 @@ from .frames import message
 from .live import Asked, LiveRoom
 from .narration import Narration
 from .ports import SessionInfo, Store
+from .stories import Stories
 from .subscribers import Subscribers
 from .sync import answer, full_state
 from .whereabouts import Whereabouts
@@ -50,7 +51,7 @@ class Session:
         info: SessionInfo,
         recent: list[Event],
         now: Callable[[], str],
-        check_action: Callable[[Mapping[str, JsonValue]], None],
+        stories: Stories,
     ) -> None:
         self.id = info.session_id
         self.subscribers = Subscribers(self.id)
@@ -59,7 +60,7 @@ class Session:
         self.last_used = time.monotonic()
         self._config = config
         self._now = now
-        self._check_action = check_action
+        self._stories = stories
         self._loaded = time.monotonic()
         self._asked_host: dict[str, JsonValue] | None = None
         self._host_gone_since: float | None = self._loaded
@@ -77,7 +78,13 @@ class Session:
         present = self.whereabouts.users()
         if time.monotonic() - self._loaded < self._config.presence_grace:
             present |= {s["owner"] for s in rules_of(self.live.room.state)["seats"].values() if s["owner"]}
-        return Facts(self._now(), frozenset(present), self._config.bounds, self._check_action)
+        return Facts(
+            self._now(),
+            frozenset(present),
+            self._config.bounds,
+            self._stories.check_action,
+            check_story=self._stories.check_story,
+        )
 
     def idle_since(self) -> float | None:
         """The moment since which nobody needs this session in memory, or None."""
@@ -102,11 +109,13 @@ class Session:
         done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def decided(reply: Reply) -> None:
-            if reply.data["kind"] == "error":
-                connection.error(dict(reply.data), id=joining.id, session_id=self.id)
-            elif not connection.closed:
-                self._subscribe(connection, client_id, joining)
-            done.set_result(reply)
+            try:
+                if reply.data["kind"] == "error":
+                    connection.error(dict(reply.data), id=joining.id, session_id=self.id)
+                elif not connection.closed:
+                    self._subscribe(connection, client_id, joining)
+            finally:
+                done.set_result(reply)
 
         self.live.ask(Asked(connection.principal, joining, decided))
         await done
@@ -166,6 +175,8 @@ class Session:
         client_id = subscriber.client_id if subscriber else None
         if client_id:
             await self.live.learn_client((connection.principal.user_id, client_id))
+        if self.subscribers.get(connection.id) is None:
+            raise Refused("not_joined")  # removed in the meantime
         self._answer(connection, asking.data, client_id, asking.id, connection.control)
 
     def resync(self, connection: Connection) -> None:

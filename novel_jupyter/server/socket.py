@@ -45,6 +45,7 @@ from .frames import Wire, message, unframe
 from .hub import Hub
 from .identity import IdentityMixin
 from .live import Asked
+from .ports import StoreError
 from .session import Session
 
 PROTOCOL = "novel.v1.json"
@@ -193,7 +194,11 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
             if wait > 0:
                 raise Refused("rate", retry_after=round(wait, 3))
             check_numbers(text)
-            await self._route(connection, incoming)
+            try:
+                await self._route(connection, incoming)
+            except StoreError as error:
+                reference = self.hub.log.failure("store", error, connection=connection.id)
+                raise Refused("unavailable", retry_after=0.5, reference=reference) from None
         except Refused as refused:
             if incoming.id is not None:
                 refused.extra.setdefault("id", incoming.id)

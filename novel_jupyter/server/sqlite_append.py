@@ -238,8 +238,10 @@ def _forget(
             )
     for sid in {client[0] for client in clients if client not in kept}:
         connection.execute(
-            "DELETE FROM clients WHERE cid IN (SELECT cid FROM clients WHERE sid = ? "
-            f"ORDER BY used DESC, cid DESC LIMIT -1 OFFSET {CLIENTS_KEPT})",
+            # Whose clients are the oldest of their own go first: nobody's churn costs another's memory.
+            "DELETE FROM clients WHERE cid IN (SELECT cid FROM (SELECT cid, used, row_number() OVER "
+            "(PARTITION BY principal ORDER BY used DESC, cid DESC) AS rank FROM clients WHERE sid = ?) "
+            f"ORDER BY rank, used DESC, cid DESC LIMIT -1 OFFSET {CLIENTS_KEPT})",
             (sid,),
         )
 

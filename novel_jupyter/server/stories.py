@@ -15,11 +15,12 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from novel_jupyter.core.errors import Refused
+from novel_jupyter.core.model import State
 from novel_jupyter.core.opening import Opening
 from novel_jupyter.story.actions import parse_action
 from novel_jupyter.story.loader import StoryError, bundled, load_bundled, load_story
 from novel_jupyter.story.schema import Story
-from novel_jupyter.story.world import initial_state, strategies
+from novel_jupyter.story.world import initial_state, misfit, strategies
 
 ACTION_BYTES = 8192
 
@@ -93,3 +94,10 @@ class Stories:
             raise Refused(
                 "bad_action", f"action{'.' + where if where else ''}: {first['msg'][:200]}"
             ) from None
+
+    def check_story(self, before: State, after: State, partitions: frozenset[str]) -> None:
+        """Raises Refused `bad_value` for an edit after which no agent could play on."""
+        for partition in sorted(partitions):
+            problem = misfit(before, after, partition)
+            if problem:
+                raise Refused("bad_value", problem[:300])

@@ -156,10 +156,10 @@ def described(principal: Principal) -> dict[str, object]:
 def _visible(entry: Mapping[str, object], view: View) -> bool:
     """Whether a cursor may be shown in `view`: one in a private partition is nobody else's business."""
     target = entry.get("target")
-    if not isinstance(target, str) or not target.startswith("/"):
-        return True
+    if not isinstance(target, str) or not target:
+        return True  # a cursor that is gone
     try:
         tokens = parse_pointer(target)
     except PatchError:
-        return True
+        return False
     return not tokens or sees(view, audience_of_partition(tokens[0]))

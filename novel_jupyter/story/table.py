@@ -164,7 +164,7 @@ class Table:
         event = StoryEvent(
             id=f"e{len(self.events) + 1}",
             character=who,
-            action=self._as_seen(action) if ruling.open else action,
+            action=self._as_seen(action, ruling) if ruling.open else action,
             outcome=ruling.outcome,
             reason=ruling.reason,
             by=by,
@@ -187,15 +187,15 @@ class Table:
         for aside in ruling.asides:
             self._whisper(who, action, ruling, by, place, aside)
 
-    def _as_seen(self, action: Json) -> Json:
+    def _as_seen(self, action: Json, ruling: Ruling) -> Json:
         """An action as the others see it: not what is whispered, nor the name of a fact that nobody said."""
         public = self.look.stage["facts"]
         hidden = {fact for fact in self.look.stage["director"]["facts"] if fact not in public}
         secret = {key for key in ("about", "fact") if action.get(key) in hidden}
         if action.get("quietly"):
             secret |= {"fact", "text"}
-        spoken = action.get("kind") in ("tell", "betray") and not action.get("quietly")
-        return action if spoken else {key: value for key, value in action.items() if key not in secret}
+        spoken = {tag.removeprefix("spoken:") for tag in ruling.tags if tag.startswith("spoken:")}
+        return {key: value for key, value in action.items() if key not in secret or value in spoken}
 
     def _whisper(
         self, who: str, action: Json, ruling: Ruling, by: By, place: str | None, aside: Aside

@@ -4,15 +4,16 @@ Law: everything that the engine needs to go on stands in the state, so any host 
 reader must not know stands in no partition that they can read. All values are JSON, all numbers integers,
 all growing parts bounded.
 Parts: `Stage`, `stage_of` and `seat_of` for typed reading, `initial_state`,
-`strategies`.
+`strategies`, and `misfit` for what people write into it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from .schema import Character, Item, Story, StrategyName
@@ -286,3 +287,37 @@ def strategies(story: Story) -> dict[str, StrategyName]:
     In a pattern `*` stands for any one part or for the rest of a part (`seat:*`), a final `**` for any rest.
     """
     return {**_STRATEGIES, **story.merge}
+
+
+_SHAPES: Final[Mapping[str, TypeAdapter[object]]] = MappingProxyType(
+    {
+        "scene": TypeAdapter(SceneState),
+        "characters": TypeAdapter(dict[str, CharacterState]),
+        "locations": TypeAdapter(dict[str, LocationState]),
+        "items": TypeAdapter(dict[str, ItemState]),
+        "facts": TypeAdapter(dict[str, FactState]),
+        "clocks": TypeAdapter(dict[str, ClockState]),
+        "director": TypeAdapter(DirectorState),
+    }
+)
+_SEAT: Final[TypeAdapter[object]] = TypeAdapter(SeatState)
+
+
+def misfit(before: State, after: State, partition: str) -> str | None:
+    """Why the agents could not play on with an edited partition, or None: a shape that is not its own, or
+    something taken out that others speak of. Notes are free.
+    """
+    shape = _SEAT if partition.startswith("seat:") else _SHAPES.get(partition)
+    if shape is None:
+        return None
+    try:
+        shape.validate_python(after.get(partition), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        return f"/{partition}/{'/'.join(map(str, first['loc']))}: {first['msg']}"
+    old, new = before.get(partition), after.get(partition)
+    if isinstance(old, dict) and isinstance(new, dict) and partition in ("characters", "locations", "items"):
+        missing = sorted(old.keys() - new.keys())
+        if missing:
+            return f"/{partition}/{missing[0]}: others speak of it; it can be changed, not removed"
+    return None

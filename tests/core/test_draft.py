@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from core.rules import ALICE, BOB, CAROL, NOON, SALT, SESSION, Table, message, playing, put
 
-from novel_jupyter.core.draft import Draft, Result, Results, Room
+from novel_jupyter.core.draft import Draft, Result, Results, Room, measured_size
 from novel_jupyter.core.merge import WriteIndex
 from novel_jupyter.core.model import Head
 from novel_jupyter.core.room import Command, Reply, decide
@@ -101,7 +101,7 @@ def test_the_size_is_never_less_than_the_state() -> None:
     table = playing()
     for n in range(5):
         table.edit(BOB, put(f"/notes/n{n}", "x" * 100 * n))
-        assert table.room.size >= Draft(table.room).measured_size()
+        assert table.room.size >= measured_size(table.state)
 
 
 def test_results_are_kept_up_to_a_number() -> None:

@@ -27,7 +27,8 @@ PLAYERS = {"owner", "director", "player"}
 EXPECTED: dict[str, set[str]] = {
     **dict.fromkeys(("chat", "ping", "token", "user_cursor"), EVERYBODY),
     **dict.fromkeys(("claim", "release", "vote", "delegate"), PLAYERS),
-    **dict.fromkeys(("propose", "withdraw", "ready", "edit", "settle", "restore_edit"), PLAYERS | KERNELS),
+    **dict.fromkeys(("propose", "withdraw", "ready", "edit", "restore_edit"), PLAYERS | KERNELS),
+    "settle": PLAYERS,
     **dict.fromkeys(("start", "lock", "cancel", "pause", "resume", "accept"), DIRECTORS),
     **dict.fromkeys(("reroll", "retell", "undo", "branch", "set_settings"), DIRECTORS),
     "admit_host": {"owner", "director"},

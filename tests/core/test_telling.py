@@ -212,7 +212,8 @@ def test_what_a_person_wrote_meanwhile_is_not_overwritten() -> None:
     )
     assert (table.at("/scene/mood"), table.at("/notes/found")) == ("merry", "a key")
     assert table.at("/seat:mara/secret") == "mine"
-    assert table.newest("resolved").data["suggested"] == 2  # type: ignore[typeddict-item]
+    # How many of the private ones there are is nobody else's business.
+    assert table.newest("resolved").data["suggested"] == 1  # type: ignore[typeddict-item]
     (key,) = table.rules["suggestions"]
     suggestions = table.at("/seat:mara/suggestions")
     assert isinstance(suggestions, dict)
