@@ -63,6 +63,7 @@ class KernelTokens:
         self._grants: dict[str, _Grant] = {}
         self._nonces: dict[str, float] = {}
         self._bucket = TokenBucket(rate=50.0, burst=200.0)
+        self._guesses = TokenBucket(rate=5.0, burst=50.0)
 
     def issue(self, claim: Mapping[str, object]) -> tuple[str, float, Principal]:
         """(token, seconds it lasts, principal) for a proven claim. Raises HTTPError 400, 403 or 429."""
@@ -82,9 +83,11 @@ class KernelTokens:
         same = hmac.compare_digest(expected.encode(), proof.encode(errors="backslashreplace"))
         good = same and key is not None and abs(now - ts) <= CLOCK_SKEW
         if not good or nonce in self._nonces:
+            # A measure of its own, so that strangers who guess cannot keep kernels out.
+            if self._guesses.take(now) > 0:
+                raise HTTPError(429, "too many proofs that are not good")
             raise HTTPError(403, "this proof is not good")
         if self._bucket.take(now) > 0:
-            # Only of good proofs, so that strangers cannot keep kernels out.
             raise HTTPError(429, "too many kernels ask at once")
         self._forget(now)
         if len(self._nonces) >= NONCES_KEPT:

@@ -129,8 +129,7 @@ def test_asking_without_end_is_slowed_down() -> None:
     clock = Clock()
     statuses = [clock.refusal({**claim(), "hmac": "0"}) for _ in range(60)]
     assert set(statuses) == {403, 429}
-    clock.now += 1
-    assert clock.tokens.issue(claim())
+    assert clock.tokens.issue(claim()), "guessing keeps no kernel out"
 
 
 def test_people_are_never_taken_for_something_else() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any, cast
 
 from story.playing import SMALL
 
@@ -11,7 +12,7 @@ from novel_jupyter.core.merge import STRATEGIES, MergeRules
 from novel_jupyter.core.model import RULE_PARTITIONS
 from novel_jupyter.core.patch import check_value
 from novel_jupyter.story.loader import bundled, load_bundled, load_story
-from novel_jupyter.story.world import STORY_PARTITIONS, initial_state, seat_of, stage_of, strategies
+from novel_jupyter.story.world import STORY_PARTITIONS, initial_state, misfit, seat_of, stage_of, strategies
 
 
 def test_partitions_are_the_storys_own() -> None:
@@ -66,3 +67,28 @@ def test_strategies_are_ones_that_merging_knows() -> None:
     assert rules.strategy_for(("seat:mara", "notes")) is STRATEGIES["merge_text"]
     assert rules.strategy_for(("items", "logbook", "holder")) is STRATEGIES["reject_stale"]
     assert rules.strategy_for(("scene", "mood")) is STRATEGIES["latest_wins"]
+
+
+def test_what_people_write_must_be_playable() -> None:
+    before = initial_state(load_bundled("lighthouse"))
+    for partition, path, value in (
+        ("scene", ("location",), 5),
+        ("characters", ("mara", "traits"), "none"),
+        ("items", ("new_thing",), {}),
+        ("seat:mara", ("beliefs",), []),
+    ):
+        after = cast(dict[str, Any], json.loads(json.dumps(before)))
+        at = after[partition]
+        for token in path[:-1]:
+            at = at[token]
+        at[path[-1]] = value
+        assert str(misfit(before, after, partition)).startswith(f"/{partition}/"), (partition, path)
+    removed = cast(dict[str, Any], json.loads(json.dumps(before)))
+    del removed["characters"]["mara"]
+    assert misfit(before, removed, "characters")
+    mood = cast(dict[str, Any], json.loads(json.dumps(before)))
+    mood["scene"]["mood"] = "merry"
+    mood["notes"]["anything"] = [{"goes": 1}]
+    assert misfit(before, mood, "scene") is None
+    assert misfit(before, mood, "notes") is None
+    assert all(misfit(before, before, partition) is None for partition in before)
