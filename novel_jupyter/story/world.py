@@ -301,6 +301,7 @@ _SHAPES: Final[Mapping[str, TypeAdapter[object]]] = MappingProxyType(
     }
 )
 _SEAT: Final[TypeAdapter[object]] = TypeAdapter(SeatState)
+ENTITIES: Final = ("characters", "locations", "items", "clocks")
 
 
 def misfit(before: State, after: State, partition: str) -> str | None:
@@ -316,7 +317,7 @@ def misfit(before: State, after: State, partition: str) -> str | None:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         return f"/{partition}/{'/'.join(map(str, first['loc']))}: {first['msg']}"
     old, new = before.get(partition), after.get(partition)
-    if isinstance(old, dict) and isinstance(new, dict) and partition in ("characters", "locations", "items"):
+    if isinstance(old, dict) and isinstance(new, dict) and partition in ENTITIES:
         missing = sorted(old.keys() - new.keys())
         if missing:
             return f"/{partition}/{missing[0]}: others speak of it; it can be changed, not removed"
