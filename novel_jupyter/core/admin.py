@@ -7,6 +7,8 @@ Parts: `join`, `claim_session`, `set_role`, `grant_view`, `set_settings`, `set_s
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import JsonValue
 
 from .draft import Context, drop, put
@@ -153,9 +155,9 @@ def set_status(ctx: Context, data: SetStatus) -> None:
     archived = ctx.rules["session"]["status"] == "archived"
     if archived == (data.kind == "archive"):
         return
-    status = (
+    status: Literal["open", "ended", "archived"] = (
         "archived"
         if data.kind == "archive"
         else ("ended" if ctx.rules["turn"]["phase"] == "ended" else "open")
     )
-    ctx.emit({"kind": "status", "status": status, "patch": [put("/session/status", status)]})  # type: ignore[typeddict-item]
+    ctx.emit({"kind": "status", "status": status, "patch": [put("/session/status", status)]})

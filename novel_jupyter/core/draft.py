@@ -276,3 +276,13 @@ def put(path: str, value: JsonValue) -> Op:
 
 def drop(path: str) -> Op:
     return {"op": "remove", "path": path}
+
+
+def trimmed(at: str, window: Mapping[str, object], keep: int, coming: int = 1) -> list[Op]:
+    """The removals that leave room for `coming` more in a window that keeps `keep`: the oldest go.
+
+    Keys are sequence_ids, or `<sequence_id>-<index>`.
+    """
+    surplus = max(0, len(window) + coming - keep)
+    oldest = sorted(window, key=lambda key: [int(part) for part in key.split("-")])[:surplus]
+    return [drop(f"{at}/{key}") for key in oldest]

@@ -13,7 +13,7 @@ from typing import Literal, cast
 
 from pydantic import JsonValue
 
-from .draft import Context, author_of, drop, put
+from .draft import Context, author_of, drop, put, trimmed
 from .errors import CODES, Refused
 from .events import audience_of_partition, audience_of_patch
 from .merge import Merged, MergeRefused, merge_edit
@@ -132,8 +132,7 @@ def record_ops(ctx: Context, merged: Merged, audience: Audience) -> list[Op]:
             window = {}
             ops.append(put(at, {}))
         keys = [f"{ctx.draft.next_id}-{index}" for index in range(len(records))]
-        surplus = max(0, len(window) + len(keys) - RECORDS_KEPT)
-        ops += [drop(f"{at}/{key}") for key in sorted(window, key=_age)[:surplus]]
+        ops += trimmed(at, window, RECORDS_KEPT, len(keys))
         ops += [
             put(f"{at}/{key}", cast(JsonValue, record)) for key, record in zip(keys, records, strict=True)
         ][-RECORDS_KEPT:]
@@ -146,10 +145,6 @@ def records_at(name: str, audience: Audience) -> str:
     if audience == EVERYONE:
         return f"/{name}"
     return f"/{audience}/{name}" if isinstance(audience, str) else f"/seat:{audience[0]}/{name}"
-
-
-def _age(key: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in key.split("-"))
 
 
 def settle(ctx: Context, data: Settle) -> None:
@@ -188,13 +183,12 @@ def say(ctx: Context, data: Say) -> None:
     if len(data.text) > ctx.facts.bounds.chat_chars:
         raise Refused("too_large", f"a chat message has at most {ctx.facts.bounds.chat_chars} characters")
     chat = ctx.rules["chat"]
-    surplus = max(0, len(chat) + 1 - CHAT_KEPT)
     anchor: dict[str, JsonValue] | None = data.anchor.model_dump(mode="json") if data.anchor else None
     entry: dict[str, JsonValue] = {"user_id": ctx.author.user_id, "text": data.text, "at": ctx.facts.now}
     if anchor:
         entry["anchor"] = anchor
     patch = [
-        *(drop(f"/chat/{key}") for key in sorted(chat, key=int)[:surplus]),
+        *trimmed("/chat", chat, CHAT_KEPT),
         put(f"/chat/{ctx.draft.next_id}", entry),
     ]
     if anchor:

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from .changes import check_audience, merge_changes
-from .draft import Context, drop, is_agent, put
+from .draft import Context, is_agent, put, trimmed
 from .errors import Refused
 from .events import Outcome
 from .hosting import fenced
@@ -116,16 +116,6 @@ def _complete_ops(ctx: Context, node: int) -> list[Op]:
         put(f"/branches/{turn['branch']}", node),
         *trimmed("/turns", ctx.rules["turns"], TURNS_KEPT),
     ]
-
-
-def trimmed(at: str, window: object, keep: int) -> list[Op]:
-    """The removals that leave room for one more in a window keyed by sequence_id: the oldest go."""
-    assert isinstance(window, dict)
-    return [drop(f"{at}/{key}") for key in sorted(window, key=_number)[: max(0, len(window) + 1 - keep)]]
-
-
-def _number(key: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in key.split("-"))
 
 
 def _seal(ctx: Context, data: TurnResult) -> None:

@@ -11,11 +11,9 @@ import asyncio
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-
-from pydantic import JsonValue
 
 from novel_jupyter.core.draft import Facts, measured_size
 from novel_jupyter.core.errors import Refused
@@ -24,7 +22,6 @@ from novel_jupyter.core.model import Settings
 from novel_jupyter.core.opening import Opening, open_session
 from novel_jupyter.core.policy import Principal
 from novel_jupyter.core.times import format_time
-from novel_jupyter.core.views import rules_of
 
 from . import archive, metrics
 from .config import Config
@@ -249,9 +246,6 @@ class Hub:
         await self.store.close()
         self.log.info("drained", sessions=len(sessions))
 
-    def owner_of(self, session: Session) -> str | None:
-        return rules_of(session.live.room.state)["session"]["owner"]
-
 
 class Clock:
     """Wall time that never goes backwards within this process, and never stands still.
@@ -274,6 +268,3 @@ class Clock:
         self._last = max(self._read(), self._last + timedelta(seconds=at - self._at))
         self._at = at
         return format_time(self._last)
-
-
-CheckAction = Callable[[Mapping[str, JsonValue]], None]

@@ -22,8 +22,6 @@ from novel_jupyter.story.loader import StoryError, bundled, load_bundled, load_s
 from novel_jupyter.story.schema import Story
 from novel_jupyter.story.world import initial_state, misfit, strategies
 
-ACTION_BYTES = 8192
-
 
 def _read_file(path: Path) -> Story:
     return load_story(path.read_bytes(), path.name)
