@@ -1,10 +1,11 @@
 """The store port: where the log of every session is kept, whatever keeps it.
 
 Law: the contract stands once, here, numbered; every implementation passes `tests/server/store_contract.py`,
-which quotes the numbers. Nothing above this port knows which store is in use.
+which quotes the numbers. Nothing above this port knows which store is in use. How servers tell each other of
+what they appended is the bus's port (`bus`).
 
-S1  Ids of a log are gapless from 1. `append` extends the log by entries that follow `expected`, or does
-    nothing. The epoch never changes.
+S1  Ids of a log are gapless. `append` extends the log by entries that follow `expected`, or does nothing.
+    The epoch changes only by an append that names a new one (`Append.epoch`).
 S2  `append` succeeds only when `expected` equals the stored head in all three fields; otherwise it answers
     `Behind`.
 S3  `append` is one step: entries, results, listing data and head together, or none of them. On `Behind`
@@ -18,7 +19,9 @@ S6  Durable when it returned: what `create` and `append` acknowledged survives a
     more the implementation promises), and every later read in any process sees it.
 S7  Of concurrent appends with one expected head, in one process or in several, exactly one wins.
 S8  `Behind.entries` are the entries after `expected`, the oldest first, bounded; `complete` says that they
-    reach `head`. When `expected` is no point of the stored history (`diverged`), there are none.
+    reach `head`. When `expected` is no point of the stored history (`diverged`), there are none. A point is
+    told by number and hash: the hash chains everything before it, so it is the same history under whatever
+    epoch. A head before the floor (S19) cannot be told and counts as `diverged`, the floor's own excepted.
 S9  An unknown session raises SessionNotFound in every method; creating an existing one raises SessionExists
     and leaves it alone. `salt` and `created_at` are those of the creation; later ones are ignored.
 S10 Cancelling the awaiting task leaves all of the operation or nothing of it, and the store usable.
@@ -36,9 +39,14 @@ S15 `sessions` lists by `last_activity`, the newest first, each session once whi
 S16 `delete` removes everything of the session. Its id may be used again.
 S17 The store object keeps nothing per session: its memory does not grow with them or with what they hold.
 S18 Bodies are opaque bytes and come back as they went in.
+S19 A log begins after its floor: 0, or the head of a snapshot which then is always kept. `create` with a
+    snapshot begins there; `put_snapshot` may raise the floor to an older snapshot, when the store was told to
+    keep only so many entries. `read` with `after` below the floor raises LogTrimmed, which names it.
+S20 A store that replicates and was told to wait for replicas acknowledges, and shows to readers, nothing that
+    fewer have: until they have it, the call raises StoreUnavailable (unknown).
 
-Parts: the records, the errors, `check_entries` and `check_results` (what every implementation refuses with
-ValueError), and `Store`.
+Parts: the records, the errors, `check_creation`, `check_entries` and `check_results` (what every
+implementation refuses with ValueError), and `Store`.
 """
 
 from __future__ import annotations
@@ -113,14 +121,17 @@ class Append:
     results: Sequence[Result] = ()
     info: SessionInfo | None = None
     """The new listing data, when it changed."""
+    epoch: str | None = None
+    """The history's new name: from here on everybody knows that something was lost before."""
 
     @property
     def head(self) -> Head:
         """The head after this append."""
+        epoch = self.epoch or self.expected.epoch
         if not self.entries:
-            return self.expected
+            return Head(epoch, self.expected.sequence_id, self.expected.hash)
         last = self.entries[-1]
-        return Head(self.expected.epoch, last.sequence_id, last.hash)
+        return Head(epoch, last.sequence_id, last.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +173,14 @@ class SessionNotFound(StoreError):
     """No session has this id."""
 
 
+class LogTrimmed(StoreError):
+    """The entries asked for are no longer kept: the log begins after `floor`, where a snapshot is (S19)."""
+
+    def __init__(self, floor: int) -> None:
+        super().__init__(f"the log begins after {floor}")
+        self.floor = floor
+
+
 class StoreClosed(StoreError):
     """The store was closed before the call was accepted: nothing was done."""
 
@@ -178,11 +197,16 @@ class Store(Protocol):
     """The contract is S1 to S18 above. Every method may raise StoreClosed and StoreUnavailable."""
 
     async def create(
-        self, info: SessionInfo, head: Head, entries: Sequence[Entry] = (), results: Sequence[Result] = ()
+        self,
+        info: SessionInfo,
+        head: Head,
+        entries: Sequence[Entry] = (),
+        results: Sequence[Result] = (),
+        snapshot: Snapshot | None = None,
     ) -> None:
-        """Begin a log whose `entries` run from 1 to `head`.
+        """Begin a log whose `entries` run from 1, or from the `snapshot` on which they follow, to `head`.
 
-        Raises SessionExists; ValueError when the entries do not end in `head`.
+        Raises SessionExists; ValueError when the parts do not fit each other.
         """
 
     async def info(self, session_id: str) -> SessionInfo:
@@ -195,10 +219,15 @@ class Store(Protocol):
         """The new head, or what is missing. Raises SessionNotFound; ValueError when the parts do not fit."""
 
     async def read(self, session_id: str, after: int, limit: int) -> list[Entry]:
-        """Entries with sequence_id > `after` (S13). Raises SessionNotFound; ValueError if `limit` < 1."""
+        """Entries with sequence_id > `after` (S13). Raises SessionNotFound; LogTrimmed (S19); ValueError if
+        `limit` < 1.
+        """
 
     async def results(self, session_id: str, principal: str, client_id: str) -> list[Result]:
         """What is kept of a client's answers, n ascending; an unknown client has none. SessionNotFound."""
+
+    async def clients(self, session_id: str) -> list[tuple[str, str]]:
+        """The remembered (principal, client_id)s, the longest unused first. Raises SessionNotFound."""
 
     async def put_snapshot(self, session_id: str, head: Head, body: bytes) -> bool:
         """Keep a snapshot; False when `head` is no point of the stored history. Raises SessionNotFound."""
@@ -223,6 +252,18 @@ def check_entries(start: int, entries: Sequence[Entry]) -> None:
     for offset, entry in enumerate(entries, start + 1):
         if entry.sequence_id != offset:
             raise ValueError(f"entry {entry.sequence_id} where {offset} was due")
+
+
+def check_creation(
+    head: Head, entries: Sequence[Entry], results: Sequence[Result], snapshot: Snapshot | None
+) -> None:
+    """Raises ValueError unless the parts of a creation fit each other."""
+    start = snapshot.head if snapshot else Head(head.epoch, 0, "" if entries else head.hash)
+    check_entries(start.sequence_id, entries)
+    check_results(results)
+    end = (entries[-1].sequence_id, entries[-1].hash) if entries else (start.sequence_id, start.hash)
+    if end != (head.sequence_id, head.hash) or start.epoch != head.epoch:
+        raise ValueError("the entries do not end in the head")
 
 
 def check_results(results: Sequence[Result]) -> None:

@@ -58,7 +58,7 @@ FROM json_each(?1)"""
 
 _NEW_HEADS = """
 UPDATE sessions SET sequence_id = json_extract(new.value, '$[1]'), hash = json_extract(new.value, '$[2]'),
-                    uses = uses + 1
+                    epoch = json_extract(new.value, '$[3]'), uses = uses + 1
 FROM json_each(?) AS new WHERE sid = json_extract(new.value, '$[0]')"""
 
 _NEW_CLIENTS = """
@@ -152,7 +152,7 @@ def write_accepted(
     for sid, append in accepted:
         for entry in append.entries:
             entries.add(entry.body, sid, entry.sequence_id, entry.hash)
-        heads[sid] = (sid, append.head.sequence_id, append.head.hash)
+        heads[sid] = (sid, append.head.sequence_id, append.head.hash, append.head.epoch)
         for result in append.results:
             results.add(result.body, sid, *result.key, result.digest)
             client = (sid, result.principal, result.client_id)
@@ -197,17 +197,21 @@ def read_entries(
 
 
 def is_point(connection: sqlite3.Connection, sid: int, stored: Head, head: Head) -> bool:
-    """Whether `head` lies on the stored history."""
-    if head.epoch != stored.epoch or not 0 <= head.sequence_id <= stored.sequence_id:
+    """Whether `head` lies on the stored history, under whatever epoch."""
+    at = head.sequence_id
+    if not 0 <= at <= stored.sequence_id:
         return False
-    if head.sequence_id == stored.sequence_id:
-        return head == stored
-    if head.sequence_id == 0:
-        return True
-    row = connection.execute(
-        "SELECT hash FROM entries WHERE sid = ? AND sequence_id = ?", (sid, head.sequence_id)
-    ).fetchone()
-    return row is not None and bool(row[0] == head.hash)
+    if at == stored.sequence_id:
+        return head.hash == stored.hash
+    rows = connection.execute(
+        "SELECT hash FROM entries WHERE sid = ?1 AND sequence_id = ?2 UNION ALL "
+        "SELECT snapshots.hash FROM snapshots JOIN sessions USING (sid) "
+        "WHERE sid = ?1 AND snapshots.sequence_id = ?2 AND floor = ?2",
+        (sid, at),
+    ).fetchall()
+    if at == 0 and not rows:
+        return bool(connection.execute("SELECT floor = 0 FROM sessions WHERE sid = ?", (sid,)).fetchone()[0])
+    return any(row[0] == head.hash for row in rows)
 
 
 def _behind(connection: sqlite3.Connection, append: Append, known: _Known) -> Behind:

@@ -20,6 +20,7 @@ from .ports import (
     SNAPSHOTS_KEPT,
     Append,
     Entry,
+    LogTrimmed,
     Result,
     SessionExists,
     SessionInfo,
@@ -34,23 +35,28 @@ _INFO: Final = """session_id, story, title, status, created_at, last_activity, a
 
 _CREATE: Final = """
 INSERT INTO sessions (session_id, epoch, sequence_id, hash, story, title, status,
-                      created_at, last_activity, archived, salt)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING sid"""
+                      created_at, last_activity, archived, salt, floor)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING sid"""
 
 # Never the newest (it has no neighbour after it); of the others the one whose neighbours are closest.
+# Nor the one on which the log stands.
 _THIN: Final = """
 DELETE FROM snapshots WHERE sid = ?1 AND sequence_id = (
     SELECT sequence_id FROM (
         SELECT sequence_id, lead(sequence_id) OVER log - coalesce(lag(sequence_id) OVER log, 0) AS span
         FROM snapshots WHERE sid = ?1 WINDOW log AS (ORDER BY sequence_id))
-    WHERE span IS NOT NULL ORDER BY span, sequence_id LIMIT 1)"""
+    WHERE span IS NOT NULL AND sequence_id != (SELECT floor FROM sessions WHERE sid = ?1)
+    ORDER BY span, sequence_id LIMIT 1)"""
 
 
-def create(info: SessionInfo, head: Head, append: Append, connection: sqlite3.Connection) -> None:
+def create(
+    info: SessionInfo, head: Head, append: Append, snapshot: Snapshot | None, connection: sqlite3.Connection
+) -> None:
     """Raises SessionExists."""
+    floor = append.expected.sequence_id
     values = (
         *(info.session_id, head.epoch, head.sequence_id, head.hash, info.story, info.title, info.status),
-        *(info.created_at, info.last_activity, info.archived, info.salt),
+        *(info.created_at, info.last_activity, info.archived, info.salt, floor),
     )
     row = connection.execute(_CREATE, values).fetchone()
     if row is None:
@@ -58,6 +64,8 @@ def create(info: SessionInfo, head: Head, append: Append, connection: sqlite3.Co
     write_info(connection, row[0], info)
     if append.entries or append.results:
         write_accepted(connection, [(row[0], append)], {})
+    if snapshot is not None:
+        _keep(connection, row[0], snapshot.head, snapshot.body)
 
 
 def delete(session_id: str, connection: sqlite3.Connection) -> None:
@@ -72,8 +80,20 @@ def head(session_id: str, connection: sqlite3.Connection) -> Head:
 
 
 def read(session_id: str, after: int, limit: int, connection: sqlite3.Connection) -> list[Entry]:
+    """Raises SessionNotFound, LogTrimmed."""
+    sid = _find(session_id, connection)[0]
+    floor = _floor(connection, sid)
+    if after < floor:
+        raise LogTrimmed(floor)
+    return read_entries(connection, sid, after, limit, READ_BYTES)
+
+
+def clients(session_id: str, connection: sqlite3.Connection) -> list[tuple[str, str]]:
     """Raises SessionNotFound."""
-    return read_entries(connection, _find(session_id, connection)[0], after, limit, READ_BYTES)
+    return connection.execute(
+        "SELECT principal, client_id FROM clients WHERE sid = ? ORDER BY used, cid",
+        (_find(session_id, connection)[0],),
+    ).fetchall()
 
 
 def results(session_id: str, principal: str, client_id: str, connection: sqlite3.Connection) -> list[Result]:
@@ -86,18 +106,40 @@ def results(session_id: str, principal: str, client_id: str, connection: sqlite3
     return [Result(principal, client_id, *row) for row in reversed(rows)]
 
 
-def put_snapshot(session_id: str, head: Head, body: bytes, connection: sqlite3.Connection) -> bool:
-    """Raises SessionNotFound."""
+def put_snapshot(session_id: str, head: Head, body: bytes, keep: int, connection: sqlite3.Connection) -> bool:
+    """Raises SessionNotFound. `keep`: the entries to keep, 0 for all."""
     sid, stored = _find(session_id, connection)
     if not is_point(connection, sid, stored, head):
         return False
-    connection.execute(
-        "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", (sid, head.sequence_id, head.hash, body)
-    )
+    _keep(connection, sid, head, body)
     (count,) = connection.execute("SELECT count(*) FROM snapshots WHERE sid = ?", (sid,)).fetchone()
     if count > SNAPSHOTS_KEPT:
         connection.execute(_THIN, (sid,))
+    if keep:
+        _trim(connection, sid, stored.sequence_id - keep)
     return True
+
+
+def _keep(connection: sqlite3.Connection, sid: int, head: Head, body: bytes) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", (sid, head.sequence_id, head.hash, body)
+    )
+
+
+def _trim(connection: sqlite3.Connection, sid: int, before: int) -> None:
+    """Raise the floor to the latest snapshot at or below `before`, if there is one above the floor."""
+    (floor,) = connection.execute(
+        "SELECT max(sequence_id) FROM snapshots WHERE sid = ? AND sequence_id <= ?", (sid, before)
+    ).fetchone()
+    if floor is not None and floor > _floor(connection, sid):
+        connection.execute("UPDATE sessions SET floor = ? WHERE sid = ?", (floor, sid))
+        connection.execute("DELETE FROM entries WHERE sid = ? AND sequence_id <= ?", (sid, floor))
+        connection.execute("DELETE FROM snapshots WHERE sid = ? AND sequence_id < ?", (sid, floor))
+
+
+def _floor(connection: sqlite3.Connection, sid: int) -> int:
+    (floor,) = connection.execute("SELECT floor FROM sessions WHERE sid = ?", (sid,)).fetchone()
+    return int(floor)
 
 
 def snapshot(session_id: str, at_or_before: int | None, connection: sqlite3.Connection) -> Snapshot | None:

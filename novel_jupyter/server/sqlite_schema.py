@@ -5,9 +5,9 @@ transaction, and are never edited once released. A file of a newer version, or o
 and left as it is.
 Parts: `MIGRATIONS`, `connect`, `migrate`.
 
-One row per session carries its head. `entries` are clustered by session, so a tail is one run of pages. A
-client (of a principal) remembers `floor`, its highest forgotten number, and `used`, the session's count of
-appends when it was last seen.
+One row per session carries its head, and the `floor` after which its entries begin. `entries` are clustered
+by session, so a tail is one run of pages. A client (of a principal) remembers `floor`, its highest forgotten
+number, and `used`, the session's count of appends when it was last seen.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ _V1: Final[Migration] = (
     ) STRICT""",
 )
 
-MIGRATIONS: Final[Sequence[Migration]] = (_V1,)
+_V2: Final[Migration] = ("ALTER TABLE sessions ADD COLUMN floor INTEGER NOT NULL DEFAULT 0",)
+
+MIGRATIONS: Final[Sequence[Migration]] = (_V1, _V2)
 
 
 class StoreIncompatible(StoreError):

@@ -9,13 +9,14 @@ Parts: `SqliteStore`. The file and its versions are in `sqlite_schema`, the thre
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from novel_jupyter.core.model import Head
 
 from . import sqlite_queries as queries
+from .bus import Announcement
 from .ports import (
     Append,
     Behind,
@@ -24,6 +25,7 @@ from .ports import (
     SessionInfo,
     SessionPage,
     Snapshot,
+    check_creation,
     check_entries,
     check_results,
 )
@@ -34,9 +36,17 @@ from .sqlite_threads import Reader, Writer
 class SqliteStore:
     """A `Store`. Made by `open`; belongs to the event loop in which that ran."""
 
-    def __init__(self, writer: Writer, reader: Reader) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Reader,
+        keep_entries: int = 0,
+        announce: Callable[[str, Announcement], None] = lambda session_id, announcement: None,
+    ) -> None:
         self._writer = writer
         self._reader = reader
+        self._keep_entries = keep_entries
+        self._announce = announce
 
     @classmethod
     async def open(
@@ -49,19 +59,24 @@ class SqliteStore:
         batch: int = 256,
         switch_interval: float | None = 0.0005,
         migrations: Sequence[Migration] = MIGRATIONS,
+        keep_entries: int = 0,
+        announce: Callable[[str, Announcement], None] = lambda session_id, announcement: None,
     ) -> SqliteStore:
         """Open the file, or make it, and bring it to this version.
 
         `busy_timeout`: seconds to wait for another process; `room`: requests that may wait; `batch`: requests
         of one transaction. `switch_interval` (seconds, None to leave it) lowers the process's
         `sys.setswitchinterval`: beside an event loop without a pause, Python's 5 ms starve these threads.
+        `keep_entries`: how many of a session's entries to keep (S19), 0 for all. `announce` is told of
+        appends: `LocalBus.announce` (B2).
         Raises StoreIncompatible (newer version, another program's file), StoreUnavailable.
         """
         if switch_interval is not None:
             sys.setswitchinterval(min(switch_interval, sys.getswitchinterval()))
         settings = partial(connect, Path(path), synchronous=synchronous, busy_timeout=busy_timeout)
         writer = Writer(partial(settings, migrations=migrations), room=room, batch=batch)
-        store = cls(writer, Reader(partial(settings, read_only=True), room=room))
+        reader = Reader(partial(settings, read_only=True), room=room)
+        store = cls(writer, reader, keep_entries, announce)
         try:
             await writer.run(lambda connection: None)
         except BaseException:
@@ -70,14 +85,17 @@ class SqliteStore:
         return store
 
     async def create(
-        self, info: SessionInfo, head: Head, entries: Sequence[Entry] = (), results: Sequence[Result] = ()
+        self,
+        info: SessionInfo,
+        head: Head,
+        entries: Sequence[Entry] = (),
+        results: Sequence[Result] = (),
+        snapshot: Snapshot | None = None,
     ) -> None:
-        append = Append(info.session_id, Head(head.epoch, 0, ""), tuple(entries), tuple(results))
-        check_entries(0, append.entries)
-        check_results(append.results)
-        if (append.head if entries else Head(head.epoch, 0, head.hash)) != head:
-            raise ValueError("the entries do not end in the head")
-        await self._writer.run(partial(queries.create, info, head, append))
+        check_creation(head, entries, results, snapshot)
+        start = snapshot.head if snapshot else Head(head.epoch, 0, "" if entries else head.hash)
+        append = Append(info.session_id, start, tuple(entries), tuple(results))
+        await self._writer.run(partial(queries.create, info, head, append, snapshot))
 
     async def info(self, session_id: str) -> SessionInfo:
         return await self._reader.run(partial(queries.info, session_id))
@@ -90,7 +108,10 @@ class SqliteStore:
         check_results(append.results)
         if append.info is not None and append.info.session_id != append.session_id:
             raise ValueError("the listing data are another session's")
-        return await self._writer.append(append)
+        outcome = await self._writer.append(append)
+        if isinstance(outcome, Head):
+            self._announce(append.session_id, Announcement(outcome, tuple(append.entries)))
+        return outcome
 
     async def read(self, session_id: str, after: int, limit: int) -> list[Entry]:
         if after < 0 or limit < 1:
@@ -100,8 +121,12 @@ class SqliteStore:
     async def results(self, session_id: str, principal: str, client_id: str) -> list[Result]:
         return await self._reader.run(partial(queries.results, session_id, principal, client_id))
 
+    async def clients(self, session_id: str) -> list[tuple[str, str]]:
+        return await self._reader.run(partial(queries.clients, session_id))
+
     async def put_snapshot(self, session_id: str, head: Head, body: bytes) -> bool:
-        return await self._writer.run(partial(queries.put_snapshot, session_id, head, body), len(body))
+        job = partial(queries.put_snapshot, session_id, head, body, self._keep_entries)
+        return await self._writer.run(job, len(body))
 
     async def snapshot(self, session_id: str, at_or_before: int | None = None) -> Snapshot | None:
         return await self._reader.run(partial(queries.snapshot, session_id, at_or_before))

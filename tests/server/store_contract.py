@@ -1,8 +1,9 @@
 """The contract of `ports.Store` as a suite: implementations subclass `StoreContract` and give it a medium.
 
-Law: each test quotes the rule that it holds (S1 to S18), and uses nothing but the port.
-Parts: `LogContract` (S1 to S8, in `store_contract_log`) and here sessions, cancelling and closing, reading,
-snapshots, the listing (S9 to S18, but S12 and S17, which each medium tests in its own way).
+Law: each test quotes the rule that it holds (S1 to S19), and uses nothing but the port.
+Parts: `LogContract` (S1 to S8, in `store_contract_log`), `HistoryContract` (epochs and floors, in
+`store_contract_history`) and here sessions, cancelling and closing, reading, snapshots, the listing (S9 to
+S18, but S12, S17 and S20, which each medium tests in its own way).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from server.store_contract_history import HistoryContract
 from server.store_contract_log import LogContract
 from server.store_records import (
     EMPTY,
@@ -41,7 +43,7 @@ from novel_jupyter.server.ports import (
 )
 
 
-class StoreContract(LogContract):
+class StoreContract(LogContract, HistoryContract):
     """Subclasses give the fixture `opener`."""
 
     # --- sessions
@@ -83,6 +85,7 @@ class StoreContract(LogContract):
             lambda: store.append(make_append(EMPTY, 1, 1, session_id="s9")),
             lambda: store.read("s9", 0, 1),
             lambda: store.results("s9", "ann", "c1"),
+            lambda: store.clients("s9"),
             lambda: store.put_snapshot("s9", EMPTY, b""),
             lambda: store.snapshot("s9"),
             lambda: store.delete("s9"),
@@ -198,7 +201,7 @@ class StoreContract(LogContract):
     @pytest.mark.asyncio
     async def test_s14_a_snapshot_of_another_history_is_not_kept(self, store: Store) -> None:
         head = await extend(store, EMPTY, 2)
-        for wrong in (replace(head, epoch="e"), replace(head, hash="f"), replace(head, sequence_id=3)):
+        for wrong in (replace(head, hash="f"), replace(head, sequence_id=3)):
             assert not await store.put_snapshot("s1", wrong, b"")
         assert await store.snapshot("s1") is None
 

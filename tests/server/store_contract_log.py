@@ -239,7 +239,6 @@ class LogContract:
         head = await extend(store, EMPTY, 3)
         point = Head("epoch-1", 2, make_entries(EMPTY, 2)[1].hash)
         for wrong in (
-            replace(point, epoch="epoch-2"),
             replace(point, hash="f"),
             replace(head, sequence_id=9),
             replace(head, hash="f"),

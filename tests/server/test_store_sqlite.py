@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from server.store_contract import StoreContract
+from server.store_contract_history import KEPT
 from server.store_records import (
     EMPTY,
     Opener,
@@ -56,6 +57,10 @@ class TestContract(StoreContract):
     @pytest.fixture
     def opener(self, path: Path) -> Opener:
         return lambda: SqliteStore.open(path)
+
+    @pytest.fixture
+    def trimming(self, path: Path) -> Opener:
+        return lambda: SqliteStore.open(path, keep_entries=KEPT)
 
 
 # --- the file
