@@ -11,12 +11,13 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from . import hosting
 from .draft import Context, drop, put
 from .errors import Refused
-from .messages import ChangeSettings, ClaimSession, GrantView, SetRole, SetStatus
+from .messages import AdmitHost, ChangeSettings, ClaimSession, GrantView, SetRole, SetStatus
 from .model import ParticipantState, Role
 from .patch import Op
-from .policy import standing_of
+from .policy import entry_role, person_of, standing_of
 from .seats import escape, release_ops, since_now
 from .turn import json_of
 
@@ -24,14 +25,14 @@ REMOVED_KEPT = 256
 
 
 def join(ctx: Context) -> None:
-    """Whoever is not yet of the session becomes a participant with its default role. Raises Refused."""
+    """Whoever is not yet of the session becomes a participant, as `entry_role` says. Raises Refused."""
     if ctx.author.is_kernel:
         if standing_of(ctx.draft.state, ctx.author) == "stranger":
             raise Refused("forbidden", "this session is not open to kernels that nobody let in")
         return
     if ctx.author.user_id in ctx.rules["participants"]:
         return
-    role = ctx.rules["session"]["settings"]["default_role"]
+    role = entry_role(ctx.rules["session"]["settings"]["default_role"], ctx.author.joins_as)
     if role == "none" or ctx.author.user_id in ctx.rules["session"]["removed"]:
         raise Refused("forbidden", "this session is not open to you")
     _add(ctx, ctx.author.user_id, role, ctx.author.name)
@@ -57,10 +58,16 @@ def _add(ctx: Context, user_id: str, role: Role, name: str) -> None:
 
 
 def claim_session(ctx: Context, data: ClaimSession) -> None:
-    """A session that a kernel made belongs to the first person who claims it."""
-    if ctx.rules["session"]["owner"] is not None:
+    """A session that a kernel made belongs to that kernel's person, or where nobody knows whose kernel it
+    was, to the first who claims it.
+    """
+    me, session = ctx.author.user_id, ctx.rules["session"]
+    if session["owner"] is not None:
         raise Refused("forbidden", "the session has an owner")
-    me = ctx.author.user_id
+    if session.get("reserved_for", me) != me:
+        raise Refused("forbidden", "somebody else's kernel made this session")
+    if not ctx.author.may_begin:
+        raise Refused("forbidden", "you may watch stories here, and not own one")
     patch = [put("/session/owner", me), put(f"/participants/{escape(me)}/role", "owner"), *since_now(ctx, me)]
     ctx.emit({"kind": "role", "target": me, "role": "owner", "patch": patch})
 
@@ -99,6 +106,9 @@ def set_role(ctx: Context, data: SetRole) -> None:
         if data.role == "director":
             patch.append(put(f"{at}/has_peeked", True))
     ctx.emit({"kind": "role", "target": target, "role": data.role, "patch": patch})
+    if data.role is None:
+        for kernel in [k for k in ctx.rules["host"]["admitted"] if person_of(k) == target]:
+            hosting.admit(ctx, AdmitHost(kind="admit_host", kernel=kernel, admitted=False))
 
 
 def _removed_ops(ctx: Context, target: str, known: ParticipantState) -> list[Op]:

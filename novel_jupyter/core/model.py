@@ -182,6 +182,8 @@ class SessionState(TypedDict):
     peeked: NotRequired[list[str]]
     """Those of the removed who have ever seen more than a player may."""
     ending: NotRequired[dict[str, JsonValue]]
+    reserved_for: NotRequired[str]
+    """Whose kernel made the session: nobody else can claim it."""
 
 
 class RuleState(TypedDict):

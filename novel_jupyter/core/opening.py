@@ -26,7 +26,7 @@ from .model import (
     Settings,
 )
 from .patch import Op
-from .policy import Principal
+from .policy import Principal, person_of
 from .turn import json_of
 
 
@@ -77,6 +77,8 @@ def open_session(
     session = public["session"]
     assert isinstance(session, dict)
     session["opening"] = 1 + len(private)
+    if reserved_for := person_of(creator.user_id):
+        session["reserved_for"] = reserved_for
     ctx.emit({"kind": "created", "story": opening.story, "title": opening.title, "patch": _all(public)})
     for audience, parts in private.values():
         ctx.emit({"kind": "dealt", "why": "opening", "patch": _all(parts)}, audience)

@@ -2,7 +2,7 @@
 
 Law: a right follows from the standing of the sender in the state at the moment of deciding, never from what
 a frame says. The table is data, so that a UI can grey out with the same reason (`reason_not`).
-Parts: `Principal`, `Standing`, `MAY`, `standing_of`, `require`.
+Parts: `Principal`, `Standing`, `MAY`, `standing_of`, `require`; `entry_role` and `person_of` (SPEC R7).
 """
 
 from __future__ import annotations
@@ -22,18 +22,48 @@ session.
 """
 
 
+Entry: TypeAlias = Literal["director", "player", "spectator", "none"]
+"""What somebody comes in as; `none`: not at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who sends: `user_id` is the verified name of a person, or `kernel:<kernel id>`; `name` is for
-    display."""
+    """Who sends: `user_id` is the verified name of a person, or `kernel:<kernel id>`, or, of a kernel whose
+    person is known, `kernel:<user id>:<kernel id>`; `name` is for display. `joins_as` is what the deployment
+    says that this person comes in as, None where it says nothing.
+    """
 
     user_id: str
     name: str
     kind: Literal["person", "kernel", "server"] = "person"
+    joins_as: Entry | None = None
 
     @property
     def is_kernel(self) -> bool:
         return self.kind == "kernel"
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether the deployment lets this person begin sessions, or be their owner by a claim."""
+        return self.joins_as not in ("spectator", "none")
+
+
+def person_of(user_id: str) -> str | None:
+    """The user id of the person whose kernel this is; None for people, and for kernels of nobody known."""
+    if not user_id.startswith("kernel:"):
+        return None
+    return user_id.removeprefix("kernel:").rpartition(":")[0] or None
+
+
+def entry_role(default_role: Literal["player", "spectator", "none"], joins_as: Entry | None) -> Entry:
+    """What somebody who is not of a session comes in as. A closed session is closed to everybody; a director
+    of the deployment directs; for everybody else the session and the deployment must both agree.
+    """
+    if default_role == "none" or joins_as == "none":
+        return "none"
+    if joins_as == "director":
+        return "director"
+    return "spectator" if "spectator" in (default_role, joins_as) else "player"
 
 
 SERVER: Final = Principal("server", "server", "server")
@@ -77,20 +107,27 @@ def standing_of(state: State, principal: Principal) -> Standing:
         return "server"
     rules = rules_of(state)
     if principal.is_kernel:
-        return _standing_of_kernel(state, principal.user_id)
+        return _standing_of_kernel(state, principal)
     participant = rules["participants"].get(principal.user_id)
     return participant["role"] if participant else "stranger"
 
 
-def _standing_of_kernel(state: State, kernel: str) -> Standing:
-    """A kernel that nobody let in is what a person would be who joins by the session's id."""
+def _standing_of_kernel(state: State, principal: Principal) -> Standing:
+    """A kernel that nobody let in is what its person is, or what a person would be who joins by the session's
+    id.
+    """
     rules = rules_of(state)
+    kernel, person = principal.user_id, person_of(principal.user_id)
+    if person in rules["session"]["removed"]:
+        return "stranger"
     if kernel in rules["host"]["admitted"]:
         return "host"
     if any(kernel in seat.get("delegates", []) for seat in rules["seats"].values()):
         return "kernel"
-    role = rules["session"]["settings"]["default_role"]
-    return "kernel" if role == "player" else "spectator" if role == "spectator" else "stranger"
+    known = rules["participants"].get(person) if person else None
+    default_role = rules["session"]["settings"]["default_role"]
+    role = known["role"] if known else entry_role(default_role, principal.joins_as)
+    return "stranger" if role == "none" else "spectator" if role == "spectator" else "kernel"
 
 
 def reason_not(standing: Standing, kind: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from core.rules import (
     ALICE,
@@ -20,6 +22,7 @@ from core.rules import (
 )
 
 from novel_jupyter.core.limits import Bounds
+from novel_jupyter.core.policy import Entry, Principal, person_of, standing_of
 from novel_jupyter.core.views import view_of
 
 
@@ -214,3 +217,81 @@ def test_an_ended_story_is_ended_when_it_leaves_the_archive() -> None:
     table.ok(ALICE, "archive")
     table.ok(ALICE, "unarchive")
     assert table.rules["session"]["status"] == "ended"
+
+
+# --- what the deployment says of a person
+
+
+@pytest.mark.parametrize(
+    ("default_role", "joins_as", "role"),
+    [
+        ("player", None, "player"),
+        ("player", "director", "director"),
+        ("player", "player", "player"),
+        ("player", "spectator", "spectator"),
+        ("player", "none", None),
+        ("spectator", None, "spectator"),
+        ("spectator", "director", "director"),
+        ("spectator", "player", "spectator"),
+        ("spectator", "none", None),
+        ("none", None, None),
+        ("none", "director", None),
+        ("none", "player", None),
+    ],
+)
+def test_what_the_deployment_says_meets_what_the_session_says(
+    default_role: str, joins_as: Entry | None, role: str | None
+) -> None:
+    """R7"""
+    table = Table(settings={"default_role": default_role})
+    bob, his_kernel = replace(BOB, joins_as=joins_as), Principal("kernel:bob:k9", "k", "kernel", joins_as)
+    if role is None:
+        table.no("forbidden", bob, "join_session")
+        table.no("forbidden", his_kernel, "join_session")
+        return
+    table.join(bob)
+    assert role_of(table, "bob") == role
+    assert standing_of(table.state, his_kernel) == ("spectator" if role == "spectator" else "kernel")
+    assert table.rules["participants"]["bob"].get("has_peeked", False) is (role == "director")
+    if joins_as == "spectator":
+        table.ok(ALICE, "set_role", target="bob", role="player")
+        table.ok(bob, "claim", character="mara")
+
+
+def test_a_kernel_may_no_more_than_its_person() -> None:
+    """R6, R7"""
+    table = Table(settings={"default_role": "player"}).join(BOB)
+    kernel = Principal("kernel:bob:k9", "k", "kernel")
+    table.send(kernel, "join_session")
+    assert standing_of(table.state, kernel) == "kernel"
+    table.ok(ALICE, "set_role", target="bob", role="spectator")
+    assert standing_of(table.state, kernel) == "spectator"
+    table.ok(ALICE, "admit_host", kernel=kernel.user_id)
+    table.ok(kernel, "request_lease")
+    assert standing_of(table.state, kernel) == "host"
+    table.ok(ALICE, "set_role", target="bob", role=None)
+    assert standing_of(table.state, kernel) == "stranger"
+    assert (table.rules["host"]["admitted"], table.rules["host"]["holder"]) == ({}, None)
+    assert view_of(table.state, kernel.user_id, is_kernel=True) == "public"
+    table.no("forbidden", kernel, "join_session")
+    assert standing_of(table.state, replace(kernel, user_id="kernel:bobby:k9")) == "kernel"
+    assert standing_of(table.state, K1) == "kernel", "of whom nobody knows whose it is"
+
+
+def test_what_a_known_persons_kernel_made_is_that_persons_to_claim() -> None:
+    """R8"""
+    table = Table(creator=Principal("kernel:bob:k9", "k", "kernel")).join(ALICE, BOB)
+    assert table.rules["session"].get("reserved_for") == "bob"
+    table.no("forbidden", ALICE, "claim_session")
+    table.no("forbidden", replace(BOB, joins_as="spectator"), "claim_session")
+    table.ok(BOB, "claim_session")
+    assert (table.rules["session"]["owner"], role_of(table, "bob")) == ("bob", "owner")
+    assert table.at("/host/admitted") == {"kernel:bob:k9": 1}
+
+
+def test_a_name_says_whose_kernel_it_is() -> None:
+    """R6: names of kernels have no colon, so whatever a user is called, the last one parts them."""
+    names = {"kernel:bob:k9": "bob", "kernel:person:kernel:x:k9": "person:kernel:x", "kernel:k9": None}
+    assert {name: person_of(name) for name in names} == names
+    assert person_of("bob") is None
+    assert person_of("person:kernel:bob:k9") is None
