@@ -3,8 +3,8 @@
 Law: everything of one session has one hash tag, so it lives in one slot: one script may touch it, and its
 channel is served by the same primary. Bodies are opaque and travel as they are, behind one line of JSON that
 says what they are and how long. Who gets something from another version or another program gets ValueError.
-Parts: the names; `CHANGED`, `encode_announcement`, `encode_note`, `encode_change`, `decode`; `Link`, which is
-what the bus asks of the connections.
+Parts: the names; `CHANGED`, `encode_announcement`, `encode_note`, `encode_change`, `decode`, `origin`;
+`Script`; `Address` and `Link`, which is what the bus asks of the connections.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha1
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from novel_jupyter.core.model import Head
 
 from .bus import Announcement
-from .ports import Entry
+from .ports import Entry, Result
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -60,17 +60,24 @@ def _framed(node: str, kind: str, bodies: Sequence[bytes], **more: object) -> by
 
 
 def encode_announcement(node: str, announcement: Announcement) -> bytes:
-    """An append as its node tells it; without the entries when they are too many."""
-    head, entries = announcement.head, announcement.entries
-    if sum(len(entry.body) for entry in entries) > ANNOUNCED_BYTES:
-        entries = ()
+    """An append as its node tells it; the head alone when the rest is too much."""
+    head, entries, results = announcement.head, announcement.entries, announcement.results
+    bodies = [*(entry.body for entry in entries), *(result.body for result in results)]
+    if sum(map(len, bodies)) > ANNOUNCED_BYTES:
+        entries, results, bodies = (), (), []
     return _framed(
         node,
         "log",
-        [entry.body for entry in entries],
+        bodies,
         head=[head.epoch, head.sequence_id, head.hash],
         entries=[[entry.hash, len(entry.body)] for entry in entries],
+        results=[[r.principal, r.client_id, r.n, r.digest, len(r.body)] for r in results],
     )
+
+
+def origin(node: str) -> bytes:
+    """How everything begins that this node says: what is one's own need not be read further."""
+    return json.dumps({"node": node}).encode()[:-1] + b","
 
 
 def encode_note(node: str, note: bytes) -> bytes:
@@ -100,20 +107,16 @@ def decode(payload: bytes) -> tuple[str, News]:
     raise ValueError(f"nobody knows what {kind!r} is")
 
 
-def _announcement(told: Any, body: bytes) -> Announcement:
+def _announcement(told: Any, rest: bytes) -> Announcement:
     epoch, sequence_id, hash = told["head"]
-    hashes, ends = [], [0]
-    for chained, length in told["entries"]:
-        hashes.append(chained)
-        ends.append(ends[-1] + length)
-    if ends[-1] != len(body):
+    lengths = [row[-1] for row in (*told["entries"], *told["results"])]
+    if sum(lengths) != len(rest):
         raise ValueError("the bodies are cut")
-    first = sequence_id - len(hashes) + 1
-    bodies = [body[start:end] for start, end in pairwise(ends)]
-    entries = [
-        Entry(first + i, hash, body) for i, (hash, body) in enumerate(zip(hashes, bodies, strict=True))
-    ]
-    return Announcement(Head(epoch, sequence_id, hash), tuple(entries))
+    bodies = iter([rest[start:end] for start, end in pairwise(accumulate(lengths, initial=0))])
+    first = sequence_id - len(told["entries"]) + 1
+    entries = [Entry(first + i, row[0], next(bodies)) for i, row in enumerate(told["entries"])]
+    results = [Result(who, client, n, digest, next(bodies)) for who, client, n, digest, _ in told["results"]]
+    return Announcement(Head(epoch, sequence_id, hash), tuple(entries), tuple(results))
 
 
 @dataclass(frozen=True, slots=True)
