@@ -15,7 +15,7 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 TICK: Final = 1.0
 """Seconds between two looks at every connection."""
-SILENT_TICKS: Final = 3
+SILENT_TICKS: Final = 2
 """A connection that answered nothing for so many looks is given up. Looks, not seconds: a process that itself
 stood still reads what has arrived before it looks again."""
 LONGEST_PAUSE: Final = 1.0
@@ -59,7 +59,9 @@ class Channels:
         self.heard, self._relinked = heard, relinked
         self._link = link
         self._wanted: dict[str, _Want] = {}
-        self._homeless: set[str] = set()
+        self._seeking: set[str] = set()
+        self._lost: set[str] = set()
+        self._retry: asyncio.TimerHandle | None = None
         self._lines: dict[Address, _Line] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._due = asyncio.Event()
@@ -83,7 +85,8 @@ class Channels:
         want = self._wanted.get(name)
         if want is None:
             want = self._wanted[name] = _Want(asyncio.get_running_loop().create_future())
-            self._seek(name)
+            self._seeking.add(name)
+            self._due.set()
         try:
             await asyncio.wait_for(asyncio.shield(want.ready), timeout)
         except TimeoutError:
@@ -102,7 +105,8 @@ class Channels:
         if self._wanted.get(name) is not want:
             return
         del self._wanted[name]
-        self._homeless.discard(name)
+        self._seeking.discard(name)
+        self._lost.discard(name)
         if not want.ready.done():
             want.ready.set_exception(StoreUnavailable("nobody listens any more", unknown=False))
             want.ready.exception()  # Read, so that asyncio does not complain where nobody waits.
@@ -116,7 +120,8 @@ class Channels:
                 want.ready.set_exception(StoreClosed("the bus is closed"))
                 want.ready.exception()
         self._wanted.clear()
-        self._homeless.clear()
+        if self._retry is not None:
+            self._retry.cancel()
         for line in self._lines.values():
             line.end()
         tasks = [*self._tasks, *self._ending, *(line.task for line in self._lines.values())]
@@ -142,8 +147,7 @@ class Channels:
         if want is None or want.line is not line:
             return
         want.line, want.had = None, False
-        self._stale, self._reason = True, reason
-        self._seek(name)
+        self._seek_again([name], reason)
 
     def unsubscribed(self, line: _Line, name: str) -> None:
         """Either we left and came back, and the new subscription is on its way, or the slot moved."""
@@ -161,35 +165,44 @@ class Channels:
 
     # --- keeping
 
-    def _seek(self, name: str) -> None:
-        self._homeless.add(name)
+    def _seek_again(self, names: Iterable[str], reason: object) -> None:
+        """The first time at once, then not without a pause: a cluster that chooses takes seconds. Whoever is
+        new need not wait for those.
+        """
+        self._lost.update(names)
+        self._reason = reason
+        if self._retry is None:
+            longest = min(LONGEST_PAUSE, 0.05 * 2 ** min(self._failures, 8))
+            pause = longest * random.uniform(0.5, 1.0) if self._failures else 0.0
+            self._failures += 1
+            self._retry = asyncio.get_running_loop().call_later(pause, self._now)
+
+    def _now(self) -> None:
+        self._retry, self._stale = None, True
+        self._seeking |= self._lost
+        self._lost.clear()
         self._due.set()
 
     async def _keep(self) -> None:
         """Find a line for every channel that has none."""
         while True:
             await self._due.wait()
-            if self._stale:
-                # The first look is at once; a cluster that is still choosing is not asked without a pause.
-                pause = min(LONGEST_PAUSE, 0.05 * 2 ** min(self._failures, 8)) * random.random()
-                await asyncio.sleep(pause if self._failures else 0)
-                self._failures += 1
             self._due.clear()
             try:
                 await self._place()
             except StoreError as error:
-                self._stale, self._reason = True, error
-                self._due.set()
+                names, self._seeking = self._seeking, set()
+                self._seek_again(names, error)
 
     async def _place(self) -> None:
         again, self._stale = self._stale, False
-        for name in list(self._homeless):
+        for name in list(self._seeking):
             address = await self._link.locate(name, again=again)
             again = False
             want = self._wanted.get(name)
-            if want is None or name not in self._homeless:
+            if want is None or name not in self._seeking:
                 continue
-            self._homeless.discard(name)
+            self._seeking.discard(name)
             line = self._lines.get(address)
             if line is None:
                 line = self._lines[address] = _Line(self, address, self._link)
