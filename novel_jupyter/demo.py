@@ -285,7 +285,7 @@ def run_demo(*, seed: int, turns: int, story_file: Path | None, as_json: bool, k
         summary = asyncio.run(demo.play(server))
         summary["kept_in"] = str(server.database)
         summary["open_again"] = (
-            f"jupyter lab --NovelApp.database={server.database}   then, in a notebook: "
+            f"jupyter lab --NovelApp.store=sqlite:///{server.database}   then, in a notebook: "
             f"import novel_jupyter as nj; story = await nj.join({summary['session_id']!r})"
         )
         summary["seconds"] = round(time.monotonic() - began, 1)

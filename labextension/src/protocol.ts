@@ -39,6 +39,7 @@ export type ErrorCode =
   | "internal"
   | "invalid"
   | "lease_held"
+  | "lost"
   | "missing_path"
   | "mixed_audience"
   | "name_taken"
@@ -65,6 +66,7 @@ export type ErrorCode =
   | "too_deep"
   | "too_large"
   | "too_many"
+  | "trimmed"
   | "unavailable"
   | "unknown_character"
   | "unknown_turn"
@@ -1112,6 +1114,7 @@ export interface SessionState {
   ending?: {
     [k: string]: JsonValue;
   };
+  reserved_for?: string;
 }
 
 /**
@@ -1172,7 +1175,7 @@ export interface SystemFrame {
   sequence_id?: number | null;
   id?: string | null;
   type: "system_message";
-  data: Welcome | Ack | ErrorReply | Pong | Drain | PresenceList | AgentProgress;
+  data: Welcome | Ack | ErrorReply | Pong | Drain | StoreNews | PresenceList | AgentProgress;
 }
 
 /**
@@ -1188,6 +1191,14 @@ export interface Welcome {
   heartbeat: number;
   protocol: "novel.v1.json";
   version: string;
+}
+
+/**
+ * The store is away, or back. What is sent while it is away waits, and is decided later or refused.
+ */
+export interface StoreNews {
+  kind: "store";
+  available: boolean;
 }
 
 export interface SyncFrame {
@@ -1272,6 +1283,8 @@ export const ERROR_CODES = {
   "lease_held": "another kernel hosts the session",
   "stale_lease": "the lease was lost to another host",
   "stale_turn": "that turn or attempt is over",
+  "trimmed": "events as old as this are no longer kept",
+  "lost": "the store lost this after it was acknowledged, and it could not be made again",
   "unavailable": "the store cannot be reached; the command is undecided and may be sent again",
   "internal": "the server failed at this; it is logged there under the reference"
 } as const;

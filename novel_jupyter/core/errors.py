@@ -68,6 +68,8 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "stale_lease": "the lease was lost to another host",
         "stale_turn": "that turn or attempt is over",
         # the server
+        "trimmed": "events as old as this are no longer kept",
+        "lost": "the store lost this after it was acknowledged, and it could not be made again",
         "unavailable": "the store cannot be reached; the command is undecided and may be sent again",
         "internal": "the server failed at this; it is logged there under the reference",
     }

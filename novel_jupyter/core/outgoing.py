@@ -111,6 +111,13 @@ class Drain(TypedDict):
     reconnect_after: float
 
 
+class StoreNews(TypedDict):
+    """The store is away, or back. What is sent while it is away waits, and is decided later or refused."""
+
+    kind: Literal["store"]
+    available: bool
+
+
 class PresenceList(TypedDict):
     """Everybody who is here, whole."""
 
@@ -274,7 +281,8 @@ class _Frame(TypedDict):
 class SystemFrame(_Frame):
     type: Literal["system_message"]
     data: Annotated[
-        Welcome | Ack | ErrorReply | Pong | Drain | PresenceList | AgentProgress, Field(discriminator="kind")
+        Welcome | Ack | ErrorReply | Pong | Drain | StoreNews | PresenceList | AgentProgress,
+        Field(discriminator="kind"),
     ]
 
 

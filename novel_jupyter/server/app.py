@@ -14,7 +14,7 @@ from typing import Any
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, CaselessStrEnum, Float, Int, List, Unicode
+from traitlets import Bool, CaselessStrEnum, Float, Int, List, Unicode, default
 
 from novel_jupyter import __version__
 from novel_jupyter.core.limits import Bounds
@@ -26,7 +26,8 @@ from .hub import Hub
 from .identity import KernelTokens
 from .rest import HANDLERS
 from .socket import NovelSocket
-from .store_sqlite import SqliteStore
+from .stores import Settings as StoreSettings
+from .stores import described, open_store
 from .stories import Stories
 
 _B, _C = Bounds(), Config()
@@ -41,8 +42,23 @@ class NovelApp(ExtensionApp):
     load_other_extensions = True
 
     # --- where things are
-    database = Unicode(
-        help="Path of the SQLite file; default: novel_jupyter/sessions.db in Jupyter's data folder."
+    store = Unicode(
+        help="URL of the store: sqlite:///path, redis://, rediss://, redis+cluster://host:port,host:port, "
+        "redis+sentinel://host:port,host:port/name. Default: the environment's NOVEL_JUPYTER_STORE (which is "
+        "then taken out of it, for kernels inherit the rest), else novel_jupyter/sessions.db in Jupyter's "
+        "data folder."
+    ).tag(config=True)
+    wait_replicas = Int(
+        0,
+        min=0,
+        help="Strict mode of a Redis store: how many replicas must have a change before it is acknowledged.",
+    ).tag(config=True)
+    wait_timeout = Float(1.0, min=0.05, help="Seconds to wait for those replicas.").tag(config=True)
+    keep_entries = Int(
+        0,
+        min=0,
+        help="Events kept of each session, beside a snapshot on which they follow; older ones can be neither "
+        "read nor gone back to. 0: all.",
     ).tag(config=True)
     synchronous = CaselessStrEnum(
         ["FULL", "NORMAL"],
@@ -163,6 +179,19 @@ class NovelApp(ExtensionApp):
     ring_bytes = Int(_C.ring_bytes, min=65536, help="Bytes of latest events kept in memory for deltas.").tag(
         config=True
     )
+    node_beat = Float(
+        _C.node_beat,
+        min=0.1,
+        help="Seconds between a server's signs of life to the others; one silent for three is gone.",
+    ).tag(config=True)
+    head_check = Float(
+        _C.head_check,
+        min=0.1,
+        help="Seconds after which a session compares itself with the store, though nothing was announced.",
+    ).tag(config=True)
+    public_url = Unicode("", help="This server's address, as `novel-jupyter doctor` shows it.").tag(
+        config=True
+    )
     kernel_token_lifetime = Float(
         _C.kernel_token_lifetime, min=10, help="Seconds that a kernel's token is good for."
     ).tag(config=True)
@@ -198,23 +227,30 @@ class NovelApp(ExtensionApp):
             "snapshot_every",
         )
         last = ("ring_events", "ring_bytes", "kernel_token_lifetime", "creates_per_second", "creates_burst")
-        values: dict[str, Any] = {name: getattr(self, name) for name in (*same, *more, *rest, *last)}
+        nodes = ("node_beat", "head_check", "public_url")
+        values: dict[str, Any] = {name: getattr(self, name) for name in (*same, *more, *rest, *last, *nodes)}
         return Config(bounds=bounds, default_settings=settings, **values)
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(HANDLERS)
         self.handlers.append((r"/novel/api/ws", NovelSocket))
 
-    def database_path(self) -> Path:
-        if self.database:
-            return Path(self.database).expanduser()
-        return Path(jupyter_data_dir()) / "novel_jupyter" / "sessions.db"
+    @default("store")
+    def _default_store(self) -> str:
+        told = os.environ.pop("NOVEL_JUPYTER_STORE", "")
+        return told or f"sqlite:///{Path(jupyter_data_dir()) / 'novel_jupyter' / 'sessions.db'}"
+
+    def store_settings(self) -> StoreSettings:
+        return StoreSettings(
+            self.store, self.synchronous, self.keep_entries, self.wait_replicas, self.wait_timeout
+        )
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called by Jupyter once its loop runs: only now can the store be opened."""
         config, log = self.config_record(), Log(self.log)
-        path = self.database_path()
-        store = await SqliteStore.open(path, synchronous=self.synchronous)
+        store, bus, warnings = await open_store(self.store_settings())
+        for warning in warnings:
+            self.log.warning("novel_jupyter: %s", warning)
 
         def key_of(kernel_id: str) -> bytes | None:
             manager = serverapp.kernel_manager
@@ -224,10 +260,12 @@ class NovelApp(ExtensionApp):
             return key or None
 
         tokens = KernelTokens(key_of, config.kernel_token_lifetime)
-        hub = Hub(store, config, log, tokens, Stories([Path(folder) for folder in self.story_folders]))
+        stories = Stories([Path(folder) for folder in self.story_folders])
+        hub = Hub(store, bus, config, log, tokens, stories)
         hub.start()
         serverapp.web_app.settings["novel_jupyter"] = hub
-        log.info("started", database=path, pid=os.getpid(), version=__version__)
+        described_store = described(self.store)
+        log.info("started", store=described_store, node=bus.node, pid=os.getpid(), version=__version__)
 
     async def stop_extension(self) -> None:
         """Drain: everybody is told, what was asked is finished, the store is closed."""

@@ -2,44 +2,64 @@
 
 Law: the log is the truth and a snapshot only shortens its reading; a snapshot that cannot be read is passed
 over.
-Parts: `load`, `catch_up`, `past`, `snapshot`.
+Parts: `load`, `catch_up`, `past`, `snapshot`, and what events and results are in the store's words.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
 
 from orjson import JSONDecodeError, dumps, loads
 
-from novel_jupyter.core.draft import Past, Results, Room
+from novel_jupyter.core.canonical import chain
+from novel_jupyter.core.draft import Draft, Past, Results, Room
 from novel_jupyter.core.draft import Result as CoreResult
 from novel_jupyter.core.events import Event, decode, fold
 from novel_jupyter.core.history import Need
 from novel_jupyter.core.merge import WriteIndex
 from novel_jupyter.core.model import EVERYONE, Head, State
+from novel_jupyter.core.views import rules_of
 
-from .ports import RESULTS_KEPT, Append, Behind, Entry, Result, SessionInfo, Store
+from .ports import RESULTS_KEPT, Append, Entry, LogTrimmed, Result, SessionInfo, Store
 
 PAGE = 1000
 EDITS_KEPT = 256
 
 
-async def load(store: Store, session_id: str, keep: int) -> tuple[Room, SessionInfo, list[Event]]:
-    """The room at the head of its log, its listing data, and up to `keep` latest events. Raises
-    SessionNotFound.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A session as the store has it: the room at the head of its log, the latest events, and a room before
+    them, on which more than the events kept may follow.
     """
+
+    room: Room
+    info: SessionInfo
+    recent: list[Event]
+    base: Room
+
+
+async def load(store: Store, session_id: str, keep: int) -> Loaded:
+    """A session with up to `keep` latest events. Raises SessionNotFound."""
+    while True:
+        try:
+            return await _load(store, session_id, keep)
+        except LogTrimmed:
+            continue  # the snapshot that was read gave way to a newer one
+
+
+async def _load(store: Store, session_id: str, keep: int) -> Loaded:
     info = await store.info(session_id)
     head = await store.head(session_id)
     room = Room(session_id, info.salt, Head(head.epoch, 0, ""), {}, WriteIndex(), {})
     found = await store.snapshot(session_id)
     if found is not None:
         room = _from_snapshot(room, found.head, found.body) or room
-    recent: list[Event] = []
+    base, recent = room, list[Event]()
     async for events in _pages(store, session_id, room.head.sequence_id):
         room = room.after(events)
         recent = [*recent, *events][-keep:]
-    return room, info, recent
+    return Loaded(room, info, recent, base)
 
 
 def _from_snapshot(room: Room, head: Head, body: bytes) -> Room | None:
@@ -70,7 +90,14 @@ async def catch_up(store: Store, room: Room) -> tuple[Room, list[Event]]:
 
 
 async def past(store: Store, room: Room, need: Need) -> Past:
-    """The history that a command asked for. What is not there stays None, and the rules refuse."""
+    """The history that a command asked for. What is not there (any more) stays None, and the rules refuse."""
+    try:
+        return await _past(store, room, need)
+    except LogTrimmed:
+        return Past()
+
+
+async def _past(store: Store, room: Room, need: Need) -> Past:
     if need.event is not None:
         entries = await store.read(room.session_id, need.event - 1, 1) if need.event > 0 else []
         return Past(event=decode(entries[0].body, entries[0].hash) if entries else None)
@@ -81,7 +108,7 @@ async def past(store: Store, room: Room, need: Need) -> Past:
 
 
 async def state_at(store: Store, room: Room, at: int) -> State:
-    """The state after event `at`, from the nearest snapshot before it."""
+    """The state after event `at`, from the nearest snapshot before it. Raises LogTrimmed."""
     state: State = {}
     start = 0
     found = await store.snapshot(room.session_id, at)
@@ -111,17 +138,18 @@ async def _edits_since(store: Store, room: Room, at: int) -> tuple[int, ...]:
 
 async def snapshot(store: Store, room: Room) -> None:
     """Keep the room's fold, so that the next load is short."""
-    body = dumps({"state": room.state, "index": room.index.to_json(), "size": room.size})
-    await store.put_snapshot(room.session_id, room.head, body)
+    await store.put_snapshot(room.session_id, room.head, folded(room))
+
+
+def folded(room: Room) -> bytes:
+    """The body of a snapshot."""
+    return dumps({"state": room.state, "index": room.index.to_json(), "size": room.size})
 
 
 async def results(store: Store, room: Room, principal: str, client_id: str) -> Results:
     """What the store keeps of one client's answers."""
     rows = await store.results(room.session_id, principal, client_id)
-    found = Results()
-    for row in rows:
-        sequence_id, reply = loads(row.body)
-        found.kept[row.n] = CoreResult(row.principal, row.client_id, row.n, row.digest, sequence_id, reply)
+    found = Results({row.n: result_of(row) for row in rows})
     if len(rows) >= RESULTS_KEPT:
         found.forgotten = rows[0].n - 1
     return found
@@ -132,12 +160,54 @@ def append_of(room: Room, events: list[Event], decided: list[CoreResult], info: 
     return Append(
         room.session_id,
         room.head,
-        [Entry(event.sequence_id, event.hash, event.body) for event in events],
-        [Result(r.principal, r.client_id, r.n, r.digest, dumps([r.sequence_id, r.reply])) for r in decided],
+        entries_of(events),
+        [result_row(result) for result in decided],
         info,
     )
 
 
-def missed(behind: Behind) -> list[Event]:
-    """The events that another writer was faster with."""
-    return [decode(entry.body, entry.hash) for entry in behind.entries]
+def listing_after(info: SessionInfo, draft: Draft, now: str) -> SessionInfo | None:
+    """The listing data, when this draft changes it."""
+    rules = rules_of(draft.state)
+    session, participants = rules["session"], rules["participants"]
+    people = [(user, str(p["role"])) for user, p in participants.items()]
+    members = tuple(sorted([*people, *((kernel, "host") for kernel in rules["host"]["admitted"])]))
+    found = replace(
+        info,
+        status=session["status"],
+        title=session["title"],
+        members=members,
+        archived=session["status"] == "archived",
+        last_activity=now,
+    )
+    changed = replace(found, last_activity=info.last_activity) != info
+    # The listing is ordered by the minute; an event a second is no news to it.
+    if not changed and (not draft.events or now[:16] == info.last_activity[:16]):
+        return None
+    return found
+
+
+def entries_of(events: Iterable[Event]) -> list[Entry]:
+    return [Entry(event.sequence_id, event.hash, event.body) for event in events]
+
+
+def events_of(entries: Iterable[Entry]) -> list[Event]:
+    return [decode(entry.body, entry.hash) for entry in entries]
+
+
+def result_row(result: CoreResult) -> Result:
+    """A result as stores keep it."""
+    body = dumps([result.sequence_id, result.reply])
+    return Result(result.principal, result.client_id, result.n, result.digest, body)
+
+
+def result_of(row: Result) -> CoreResult:
+    """A result as the rules know it."""
+    sequence_id, reply = loads(row.body)
+    return CoreResult(row.principal, row.client_id, row.n, row.digest, sequence_id, reply)
+
+
+def follows(room: Room, entry: Entry) -> bool:
+    """Whether `entry` is the next one of the room's own history."""
+    chained = chain(room.head.hash, entry.body, room.salt)
+    return entry.sequence_id == room.head.sequence_id + 1 and entry.hash == chained

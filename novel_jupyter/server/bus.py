@@ -7,7 +7,7 @@ log is the truth, and a gap is read from it. What is here expires by itself. Eve
 B1  A note that was published for a session reaches every other node that listens to that session, in the
     order of its publisher, as long as the link holds; never the node that published it.
 B2  An append is announced by the store that made it (a store and a bus of one medium belong together), with
-    the new head and, while they are small, the entries. A node is not told of its own appends.
+    the new head and, while they are small, the entries and results. A node is not told of its own appends.
 B3  `here` says who is connected at this node and answers with everybody's rows: of each node, its row. A row
     lives for `ttl` seconds unless it is said again; an empty one is taken away. Clocks are the medium's own.
 B4  A row that expires is taken away once, by whichever node looks first, and every node that listens is told
@@ -33,17 +33,21 @@ from typing import Final, Protocol
 
 from novel_jupyter.core.model import Head
 
-from .ports import Entry, StoreClosed
+from .ports import Entry, Result, StoreClosed
 
 NOTE_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """Another node appended. `entries` lead to `head`, or there are none and the log has them."""
+    """Another node appended. `entries` lead to `head`, or there are none and the log has them.
+
+    `results` came with them: who holds both can write them anew where a medium lost them.
+    """
 
     head: Head
     entries: tuple[Entry, ...] = ()
+    results: tuple[Result, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class Bus(Protocol):
 
 
 @dataclass(slots=True)
-class _Place:
+class Place:
     """What the nodes of one exchange share."""
 
     listeners: dict[str, dict[str, Listener]] = field(default_factory=dict)
@@ -117,9 +121,9 @@ class LocalBus:
     other, and most have it for themselves. Other processes on the same file are found out by reading the log.
     """
 
-    def __init__(self, node: str, place: _Place | None = None) -> None:
+    def __init__(self, node: str, place: Place | None = None) -> None:
         self.node = node
-        self.place = place or _Place()
+        self.place = place or Place()
         self._closed = False
 
     def _check_open(self) -> None:

@@ -40,3 +40,6 @@ class Config:
     ring_events: int = 2000
     ring_bytes: int = 4 * 1024 * 1024
     kernel_token_lifetime: float = 600.0
+    node_beat: float = 2.0
+    head_check: float = 5.0
+    public_url: str = ""

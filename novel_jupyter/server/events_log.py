@@ -26,10 +26,10 @@ class Log:
     def warning(self, event: str, **fields: object) -> None:
         self._logger.warning("%s", _line(event, fields))
 
-    def failure(self, event: str, error: BaseException, **fields: object) -> str:
+    def failure(self, event: str, error: BaseException | None, **fields: object) -> str:
         """Log our own failure with the way it came, and return the reference that a client may be told."""
         reference = secrets.token_hex(4)
-        told = {**fields, "error": way_of(error), "reference": reference}
+        told = {**fields, "error": way_of(error) if error else "", "reference": reference}
         self._logger.error("%s", _line(f"failed_{event}", told))
         return reference
 

@@ -17,7 +17,7 @@ from orjson import Fragment, dumps
 from novel_jupyter.core.events import Event, decode
 from novel_jupyter.core.views import rules_of, sees, wire_bytes
 
-from .ports import Store
+from .ports import LogTrimmed, Store
 from .session import Session
 
 PAGE = 500
@@ -25,8 +25,16 @@ Render = Callable[[Store, Session, str], Awaitable[bytes]]
 
 
 async def _events(store: Store, session: Session, view: str) -> AsyncIterator[Event]:
+    """What is kept of the log."""
     after = 0
-    while entries := await store.read(session.id, after, PAGE):
+    while True:
+        try:
+            entries = await store.read(session.id, after, PAGE)
+        except LogTrimmed as trimmed:
+            after = trimmed.floor
+            continue
+        if not entries:
+            return
         for entry in entries:
             yield decode(entry.body, entry.hash)
         after = entries[-1].sequence_id
@@ -50,7 +58,7 @@ async def _turns(store: Store, session: Session, view: str) -> list[tuple[int, s
     while parent:
         if parent in told:
             path.append(told[parent])
-        parent = parents[parent]
+        parent = parents.get(parent, 0)
     return path[::-1]
 
 

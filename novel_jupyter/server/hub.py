@@ -24,11 +24,13 @@ from novel_jupyter.core.policy import Principal
 from novel_jupyter.core.times import format_time
 
 from . import archive, metrics
+from .bus import Bus
 from .config import Config
 from .connection import Connection, Flusher
 from .events_log import Log
 from .frames import message
 from .identity import KernelTokens
+from .node import NodeLife
 from .ports import SessionInfo, SessionNotFound, Store
 from .session import Session
 from .stories import Stories
@@ -44,9 +46,10 @@ class Hub:
     """The authority of this server process."""
 
     def __init__(
-        self, store: Store, config: Config, log: Log, tokens: KernelTokens, stories: Stories
+        self, store: Store, bus: Bus, config: Config, log: Log, tokens: KernelTokens, stories: Stories
     ) -> None:
         self.store = store
+        self.bus = bus
         self.config = config
         self.log = log
         self.tokens = tokens
@@ -56,9 +59,11 @@ class Hub:
         self.connections: dict[str, Connection] = {}
         self._alone = asyncio.Event()
         self._sessions: dict[str, asyncio.Task[Session]] = {}
+        self._closing: dict[str, asyncio.Task[None]] = {}
         self._creating: dict[str, TokenBucket] = {}
         self._timer: asyncio.Task[None] | None = None
         self._clock = Clock()
+        self.node = NodeLife(self)
 
     def start(self) -> None:
         """Start the timer, on the running loop."""
@@ -128,15 +133,28 @@ class Hub:
         return loading.result()
 
     async def _load(self, session_id: str) -> Session:
-        room, info, recent = await archive.load(self.store, session_id, self.config.ring_events)
-        session = Session(self.store, self.config, self.log, room, info, recent, self.now, self.stories)
-        session.live.maybe_snapshot()
+        if session_id in self._closing:  # its end must not take away what its successor begins
+            await asyncio.wait([self._closing[session_id]])
+        loaded = await archive.load(self.store, session_id, self.config.ring_events)
+        session = Session(
+            self.store, self.bus, self.config, self.log, loaded, self.now, self.stories, self.node.store_is
+        )
+        try:
+            await session.link.open()
+        except BaseException:
+            await session.close()
+            raise
+        session.live.snapshots.maybe(session.live.room)
         return session
 
     def _loaded(self, session_id: str, done: asyncio.Task[Session]) -> None:
         if done.cancelled() or done.exception() is not None:
             self._sessions.pop(session_id, None)
         metrics.ROOMS.set(len(self._sessions))
+
+    def counts(self) -> dict[str, int]:
+        """What this server carries, for `doctor`."""
+        return {"sessions": len(self._sessions), "connections": len(self.connections)}
 
     def all_live(self) -> list[Session]:
         return [session for session_id in list(self._sessions) if (session := self.live(session_id))]
@@ -164,6 +182,7 @@ class Hub:
                 self._close(connection, 4004)
             elif connection.principal.is_kernel and not self.tokens.is_running(connection.principal):
                 self._close(connection, 4503)
+        self.node.every(now)
         for session in self.all_live():
             try:
                 session.every(now)
@@ -181,8 +200,13 @@ class Hub:
         """Take an idle session out of memory. Whoever comes meanwhile waits for a fresh load."""
         del self._sessions[session.id]
         metrics.ROOMS.set(len(self._sessions))
-        closing = asyncio.create_task(session.close())
-        closing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        closing = self._closing[session.id] = asyncio.create_task(session.close())
+        closing.add_done_callback(lambda done: self._dropped(session.id, done))
+
+    def _dropped(self, session_id: str, done: asyncio.Task[None]) -> None:
+        self._closing.pop(session_id, None)
+        if not done.cancelled() and done.exception() is not None:
+            self.log.failure("drop", done.exception(), session=session_id)
 
     # --- connections ----------------------------------------------------------------------------------------
 
@@ -243,6 +267,8 @@ class Hub:
             await asyncio.wait(closing, timeout=SETTLE)
         self._sessions.clear()
         self.flusher.stop()
+        await self.node.close()
+        await self.bus.close()
         await self.store.close()
         self.log.info("drained", sessions=len(sessions))
 

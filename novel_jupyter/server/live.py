@@ -2,8 +2,8 @@
 
 Law: the room decides nothing; `core.room.decide` does, on a draft that takes effect only when the store took
 it. One append is in flight and carries every decision made meanwhile. Broadcast comes only after commit.
-When another writer was faster, or the outcome of an append is unknown, the draft is dropped, the log is
-read, and what is absent is decided again (SPEC R2, R76-R79).
+When another writer was faster, or the outcome of an append is unknown, the draft is dropped, the room is
+brought to agree with the store (`recovery`), and what is absent is decided again (SPEC R2, R76-R79).
 Parts: `Asked` (a command and who waits for it), `LiveRoom`.
 """
 
@@ -14,8 +14,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
-from novel_jupyter.core.draft import ClientKey, Draft, Facts, Past, Room
+from novel_jupyter.core.draft import ClientKey, Draft, Facts, Past
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import Event
 from novel_jupyter.core.history import Need, looks_back, need
@@ -23,17 +24,22 @@ from novel_jupyter.core.messages import ClientMessage, JoinSession
 from novel_jupyter.core.model import Head
 from novel_jupyter.core.policy import Principal, reason_not, standing_of
 from novel_jupyter.core.room import Command, Reply, client_key, decide, kind_of, tick
-from novel_jupyter.core.views import rules_of
 
 from . import archive, metrics
+from .bus import Announcement
 from .config import Config
 from .events_log import Log
-from .ports import Behind, SessionInfo, Store, StoreClosed, StoreError, StoreUnavailable
+from .journal import Journal, Made
+from .ports import Append, Behind, SessionNotFound, Store, StoreError, StoreUnavailable
+from .recovery import Memory, Recovered, reconcile
+from .snapshots import Snapshots
 from .sync import Ring
 
 BATCH = 256
 CLIENTS_KEPT = 512
 RETRY_SECONDS = 0.25
+NEWS = 64
+"""Announcements that may wait before they are given up for a look at the store."""
 TRIES = 3
 """Appends that may fail before those who asked are told that the store is away."""
 
@@ -56,25 +62,33 @@ class LiveRoom:
         store: Store,
         config: Config,
         log: Log,
-        room: Room,
-        info: SessionInfo,
-        recent: list[Event],
+        loaded: archive.Loaded,
         facts: Callable[[], Facts],
         on_commit: Callable[[list[Event]], None],
+        on_reset: Callable[[], None] = lambda: None,
+        on_lost: Callable[[Made, Reply], None] = lambda made, reply: None,
+        on_store: Callable[[bool], None] = lambda available: None,
     ) -> None:
-        self.room = room
-        self.info = info
+        self.room = loaded.room
+        self.info = loaded.info
         self.ring = Ring(config.ring_events, config.ring_bytes)
-        self.ring.extend(recent)
+        self.ring.extend(loaded.recent)
+        self.journal = Journal()
         self._store = store
         self._config = config
         self._log = log
         self._facts = facts
         self._on_commit = on_commit
+        self._on_reset = on_reset
+        self._on_lost = on_lost
+        self._on_store = on_store
+        self.is_stale = False
+        """Whether the store failed, and has not been looked at since."""
         self._queue: deque[Asked] = deque()
+        self._news: deque[Announcement] = deque()
+        self._look = False
         self._running: asyncio.Task[None] | None = None
-        self._snapshot_at = room.head.sequence_id - len(recent)
-        self._snapshots: set[asyncio.Task[None]] = set()
+        self.snapshots = Snapshots(store, config.snapshot_every, log, loaded.base)
 
     @property
     def head(self) -> Head:
@@ -87,6 +101,9 @@ class LiveRoom:
     def ask(self, asked: Asked) -> None:
         """Queue a command; what bounds the queue is each connection's window of commands in flight."""
         self._queue.append(asked)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._running is None:
             self._running = asyncio.create_task(self._run())
 
@@ -94,23 +111,29 @@ class LiveRoom:
         """Wait until nothing is queued or in flight."""
         while self._running is not None:
             await asyncio.wait([self._running])
-        if self._snapshots:
-            await asyncio.wait(self._snapshots)
+        await self.snapshots.settled()
 
     def end(self) -> None:
         """Let go of the session above: the circle of the two would stay in memory until a full collection."""
         last = self._facts()
         self._facts, self._on_commit = lambda: last, lambda events: None
+        self._on_reset, self._on_store = lambda: None, lambda available: None
+        self._on_lost = lambda made, reply: None
 
     async def _run(self) -> None:
         try:
-            while self._queue:
+            while self._queue or self._news or self._look:
                 batch: list[Asked] = []
                 try:
-                    self._take_batch(batch)
-                    await self._decide(batch)
+                    await self._hear()
+                    if self._queue:
+                        self._take_batch(batch)
+                        await self._decide(batch)
                 except Exception as error:
-                    self._fail(batch or [self._queue.popleft()], error)
+                    self.is_stale = True
+                    if isinstance(error, StoreUnavailable):
+                        self._on_store(False)
+                    self._fail(batch, error)
         finally:
             self._running = None
 
@@ -145,43 +168,62 @@ class LiveRoom:
     async def _decide(self, batch: list[Asked]) -> None:
         tries = 0
         while True:
-            await self._learn_results(batch)
-            past = await self._past(batch)
-            facts = replace(self._facts(), past=past)
-            draft = Draft(self.room)
-            replies = [self._one(draft, asked, facts) for asked in batch]
-            if not draft.events and not draft.results:
-                break
-            began = time.monotonic()
-            info = self._info_after(draft, facts.now)
+            append, replies = None, list[Reply]()
             try:
-                outcome = await self._store.append(
-                    archive.append_of(self.room, draft.events, draft.results, info)
-                )
+                await self._learn_results(batch)
+                past = await self._past(batch)
+                facts = replace(self._facts(), past=past)
+                draft = Draft(self.room)
+                replies = [self._one(draft, asked, facts) for asked in batch]
+                if not draft.events and not draft.results:
+                    break
+                info = archive.listing_after(self.info, draft, facts.now)
+                append = archive.append_of(self.room, draft.events, draft.results, info)
+                if await self._append(append, draft):
+                    break
             except StoreUnavailable as error:
                 tries += 1
-                await self._after_failure(batch, error)
-                if tries >= TRIES:
+                if append is None or tries >= TRIES:
                     raise
-                continue
-            if isinstance(outcome, Behind):
-                metrics.BEHIND.inc()
-                await self._refresh(outcome, batch)
-                continue
-            metrics.APPENDS.observe(time.monotonic() - began)
-            self.room, self.info = draft.committed(), info or self.info
-            self._shown(draft.events)
-            break
+                self._log.failure("append", error, session=self.room.session_id)
+                await asyncio.sleep(RETRY_SECONDS)
+                await self._reconcile(append)
+            except SessionNotFound:
+                await self._reconcile(append)
+            self._forget_results(batch)
+        size = sum(len(entry.body) for entry in append.entries) // len(batch) if append else 0
         for asked, reply in zip(batch, replies, strict=True):
             metrics.COMMANDS.labels(str(reply.data.get("outcome", "refused"))).inc()
+            self._remember(asked, reply, size)
             self._answer(asked, reply)
-        self.maybe_snapshot()
+        self.snapshots.maybe(self.room)
+
+    async def _append(self, append: Append, draft: Draft) -> bool:
+        """Whether the draft is in the log now; if not, the room went on to where the log is."""
+        began = time.monotonic()
+        outcome = await self._store.append(append)
+        if isinstance(outcome, Behind):
+            metrics.BEHIND.inc()
+            await self._refresh(outcome)
+            return False
+        metrics.APPENDS.observe(time.monotonic() - began)
+        self._on_store(True)
+        self.room, self.info = draft.committed(), append.info or self.info
+        self.journal.learn(append.results)
+        self._shown(draft.events)
+        return True
 
     def _one(self, draft: Draft, asked: Asked, facts: Facts) -> Reply:
         if asked.message is None:
             tick(draft, facts, asked.lost_host)
             return Reply(None, draft.head.sequence_id, {"kind": "ack", "outcome": "applied"})
         return decide(draft, Command(asked.author, asked.message), facts)
+
+    def _remember(self, asked: Asked, reply: Reply, size: int) -> None:
+        """What was acknowledged here can be decided again, should the store lose it and others go on."""
+        message = asked.message
+        if message and reply.data["kind"] == "ack" and not isinstance(message, JoinSession):
+            self.journal.decided(Made(reply.sequence_id, asked.author, message, size))
 
     def _shown(self, events: list[Event]) -> None:
         if events:
@@ -192,28 +234,94 @@ class LiveRoom:
             except Exception as error:  # readers who missed something see the gap and ask
                 self._log.failure("broadcast", error, session=self.room.session_id)
 
-    async def _after_failure(self, batch: list[Asked], error: StoreUnavailable) -> None:
-        """The outcome of the append is unknown: look before deciding again. Raises if the store stays
-        away."""
-        self._log.failure("append", error, session=self.room.session_id)
-        await asyncio.sleep(RETRY_SECONDS)
-        await self._read_on(batch)
-
-    async def _refresh(self, behind: Behind, batch: list[Asked]) -> None:
-        if behind.diverged:
-            raise StoreClosed("the stored history is another one")
-        if behind.entries and behind.entries[0].sequence_id == self.head.sequence_id + 1 and behind.complete:
-            events = archive.missed(behind)
-            self.room = self.room.after(events)
-            self._shown(events)
+    async def _refresh(self, behind: Behind) -> None:
+        """Go on with what another server appended, when it follows; else look closer."""
+        entries = behind.entries
+        same = behind.head.epoch == self.head.epoch
+        if same and behind.complete and (not entries or archive.follows(self.room, entries[0])):
+            self._go_on(archive.events_of(entries))
         else:
-            await self._read_on(batch)
-        self._forget_results(batch)
+            await self._reconcile()
 
-    async def _read_on(self, batch: list[Asked]) -> None:
-        self.room, events = await archive.catch_up(self._store, self.room)
+    def _go_on(self, events: list[Event]) -> None:
+        self.room = self.room.after(events)
         self._shown(events)
-        self._forget_results(batch)
+
+    # --- what other servers append -------------------------------------------------------------------------
+
+    def announced(self, announcement: Announcement) -> None:
+        """Another server says that it appended."""
+        if len(self._news) >= NEWS:
+            self._news.clear()
+            self._look = True
+        else:
+            self._news.append(announcement)
+        self._wake()
+
+    def look(self) -> None:
+        """Something may have been missed: compare with the store."""
+        self._look = True
+        self._wake()
+
+    async def _hear(self) -> None:
+        while self._news:
+            news = self._news.popleft()
+            self.journal.learn(news.results)
+            for row in news.results:
+                known = self.room.results.get((row.principal, row.client_id))
+                if known is not None:
+                    known.add(archive.result_of(row))
+            entries = [entry for entry in news.entries if entry.sequence_id > self.head.sequence_id]
+            if news.head.epoch == self.head.epoch and entries and archive.follows(self.room, entries[0]):
+                self._go_on(archive.events_of(entries))
+            elif news.head.sequence_id > self.head.sequence_id or news.head.epoch != self.head.epoch:
+                self._look = True
+        if self._look:
+            self._look = False
+            await self._reconcile()
+            self.snapshots.maybe(self.room)
+
+    async def _reconcile(self, append: Append | None = None) -> None:
+        """Make the store and this room agree; of `append` nobody knows the outcome. Raises StoreError."""
+        memory = Memory(
+            self.room, self.info, self.snapshots.base(self.ring, self.room), self.ring, self.journal
+        )
+        found = await reconcile(self._store, memory, self._config.ring_events)
+        self.is_stale = False
+        self._on_store(True)
+        same = found.room.head.epoch == self.head.epoch
+        if append is not None and found.loaded is None:
+            stored = {event.hash for event in found.events}
+            if append.entries and append.entries[-1].hash in stored:
+                self.journal.learn(append.results)
+        if found.how:
+            metrics.RECOVERED.labels(found.how[-1]).inc()
+            self._log.info(
+                "recovered",
+                session=self.room.session_id,
+                how=",".join(found.how),
+                events=found.count,
+                lost=len(found.lost),
+                head=found.room.head.sequence_id,
+            )
+        if found.loaded is not None:
+            self._replace_room(found, found.loaded)
+        else:
+            self.room = replace(found.room, results=self.room.results)
+            self._shown(found.events)
+        if not same or found.loaded is not None:
+            self.room.results.clear()
+            self._on_reset()
+        for made in reversed(found.lost):
+            message = made.message.model_copy(update={"epoch": None})
+            self._queue.appendleft(Asked(made.author, message, partial(self._on_lost, made)))
+
+    def _replace_room(self, found: Recovered, loaded: archive.Loaded) -> None:
+        self.room, self.info = found.room, loaded.info
+        self.ring = Ring(self._config.ring_events, self._config.ring_bytes)
+        self.ring.extend([*loaded.recent, *found.events])
+        self.journal = Journal()
+        self.snapshots.begin(loaded.base)
 
     def _forget_results(self, batch: list[Asked]) -> None:
         """What another writer stored for these clients must be looked up again."""
@@ -240,7 +348,11 @@ class LiveRoom:
         cache = self.room.results
         if key in cache:
             return
-        found = await archive.results(self._store, self.room, *key)
+        try:
+            found = await archive.results(self._store, self.room, *key)
+        except SessionNotFound:
+            self.look()
+            raise StoreUnavailable("the store lost the session", unknown=False) from None
         while len(cache) >= CLIENTS_KEPT:
             del cache[next(iter(cache))]
         cache.setdefault(key, found)
@@ -251,43 +363,3 @@ class LiveRoom:
             return None  # who may not do it costs no reading
         wanted: Need | None = need(state, message)
         return await archive.past(self._store, self.room, wanted) if wanted else None
-
-    def _info_after(self, draft: Draft, now: str) -> SessionInfo | None:
-        """The listing data, when this draft changes it."""
-        rules = rules_of(draft.state)
-        session, participants = rules["session"], rules["participants"]
-        people = [(user, str(p["role"])) for user, p in participants.items()]
-        members = tuple(sorted([*people, *((kernel, "host") for kernel in rules["host"]["admitted"])]))
-        info = replace(
-            self.info,
-            status=session["status"],
-            title=session["title"],
-            members=members,
-            archived=session["status"] == "archived",
-            last_activity=now,
-        )
-        changed = replace(info, last_activity=self.info.last_activity) != self.info
-        # The listing is ordered by the minute; an event a second is no news to it.
-        if not changed and (not draft.events or now[:16] == self.info.last_activity[:16]):
-            return None
-        return info
-
-    def maybe_snapshot(self) -> None:
-        """Keep a snapshot when the log has grown long since the last one."""
-        if self.head.sequence_id - self._snapshot_at >= self._config.snapshot_every:
-            self.snapshot_soon()
-
-    def snapshot_soon(self) -> None:
-        """Keep a snapshot of the present state, beside the commands."""
-        if self._snapshots or self.head.sequence_id == self._snapshot_at:
-            return
-        self._snapshot_at = self.head.sequence_id
-        task = asyncio.create_task(self._snapshot(self.room))
-        self._snapshots.add(task)
-        task.add_done_callback(self._snapshots.discard)
-
-    async def _snapshot(self, room: Room) -> None:
-        try:
-            await archive.snapshot(self._store, room)
-        except Exception as error:  # a cache of the log: without it the next load is longer, no more
-            self._log.failure("snapshot", error, session=room.session_id)

@@ -18,6 +18,11 @@ APPENDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
 BEHIND = Counter("novel_jupyter_behind_total", "Appends that another writer was faster than")
+RECOVERED = Counter(
+    "novel_jupyter_recovered_total",
+    "Histories that store and server disagreed on, by how",
+    ["how"],
+)
 RESYNCS = Counter("novel_jupyter_resyncs_total", "Backlogs thrown away for a state_sync")
 CLOSES = Counter("novel_jupyter_closes_total", "Connections that the server closed, by code", ["code"])
 REFUSALS = Counter("novel_jupyter_refusals_total", "Frames refused before they became commands", ["code"])

@@ -9,14 +9,20 @@ Parts: `Narration`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeAlias
 
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.messages import Chunk
 
 from .frames import message
 from .subscribers import Subscribers
+from .whereabouts import Note
 
 MAX_UNITS = 40_000
+PIECE = 8_000
+Telling: TypeAlias = tuple[int, int, int]
+"""turn, attempt, and the token of the lease under which it is told"""
 
 
 def utf16_units(text: str) -> int:
@@ -26,37 +32,56 @@ def utf16_units(text: str) -> int:
 class Narration:
     """The prose that a host is streaming into one session."""
 
-    def __init__(self, session_id: str, subscribers: Subscribers, tick: float) -> None:
+    def __init__(
+        self, session_id: str, subscribers: Subscribers, tick: float, publish: Callable[[Note], None]
+    ) -> None:
         self._session_id = session_id
         self._subscribers = subscribers
         self._tick = tick
-        self._of: tuple[int, int, int] | None = None
+        self._publish = publish
+        self._of: Telling | None = None
         self._text: list[str] = []
         self._units = 0
         self._waiting: list[str] = []
         self._waiting_from = 0
+        self._ours = True
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, chunk: Chunk) -> None:
-        """Take one chunk. Raises Refused `invalid` for a gap, `too_large` for a text without end."""
-        of = (chunk.turn, chunk.attempt, chunk.token)
-        if of != self._of or (chunk.offset == 0 and self._units):
+        """Take one chunk of a host that is connected here.
+
+        Raises Refused `invalid` for a gap, `too_large` for a text without end.
+        """
+        self._add((chunk.turn, chunk.attempt, chunk.token), chunk.offset, chunk.text, ours=True)
+
+    def add_elsewhere(self, of: Telling, offset: int, text: str, *, again: bool) -> None:
+        """Take what another server streams; `again`: it repeats it for servers that came later.
+
+        Raises Refused as `add` does.
+        """
+        if again and self._of == of and offset != self._units:
+            return
+        self._add(of, offset, text, ours=False)
+
+    def _add(self, of: Telling, offset: int, text: str, *, ours: bool) -> None:
+        self._ours = ours
+        if of != self._of or (offset == 0 and self._units):
             self.flush()
             self._of, self._text, self._units = of, [], 0
-        units = utf16_units(chunk.text)
-        if chunk.offset > self._units:
+        units = utf16_units(text)
+        if offset > self._units:
             raise Refused(
                 "invalid", f"data.offset: the text so far has {self._units} units", expected=self._units
             )
-        if chunk.offset < self._units:
+        if offset < self._units:
             return
         if self._units + units > MAX_UNITS:
             raise Refused("too_large", f"a narration has at most {MAX_UNITS} units")
         if not self._waiting:
-            self._waiting_from = chunk.offset
-        self._text.append(chunk.text)
+            self._waiting_from = offset
+        self._text.append(text)
         self._units += units
-        self._waiting.append(chunk.text)
+        self._waiting.append(text)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._tick, self.flush)
 
@@ -69,6 +94,8 @@ class Narration:
             return
         text, self._waiting = "".join(self._waiting), []
         turn, attempt, _ = self._of
+        if self._ours:
+            self._tell("chunk", text, self._waiting_from)
         data = {
             "kind": "narration",
             "turn": turn,
@@ -84,6 +111,20 @@ class Narration:
             return None
         self.flush()
         return {"turn": self._of[0], "attempt": self._of[1], "text": "".join(self._text)}
+
+    def tell_again(self) -> None:
+        """Send the text so far to the servers that came later, if its host is connected here."""
+        if self._of is not None and self._ours:
+            self.flush()
+            self._tell("told", "".join(self._text), 0)
+
+    def _tell(self, k: str, text: str, offset: int) -> None:
+        """Notes are bounded, so a long text goes in pieces."""
+        assert self._of is not None
+        for at in range(0, len(text), PIECE):
+            piece = text[at : at + PIECE]
+            self._publish({"k": k, "of": list(self._of), "offset": offset, "text": piece})
+            offset += utf16_units(piece)
 
     def clear(self) -> None:
         """The turn was committed or given up."""

@@ -29,7 +29,7 @@ from novel_jupyter.story.loader import StoryError
 from .exports import EXPORTS
 from .identity import IdentityMixin
 from .live import Asked
-from .ports import StoreError
+from .ports import LogTrimmed, StoreError
 from .session import Session
 
 STATUS = {
@@ -206,7 +206,10 @@ class EventsHandler(NovelHandler):
         principal, session = await self.mine(session_id, "read")
         after, limit = self.number("after", 0, 2**53), max(1, self.number("limit", 100, PAGE_EVENTS))
         view = view_of(session.live.room.state, principal.user_id, principal.is_kernel)
-        entries = await self.hub.store.read(session_id, after, limit)
+        try:
+            entries = await self.hub.store.read(session_id, after, limit)
+        except LogTrimmed as trimmed:
+            return self.refuse("trimmed", f"the events kept begin after {trimmed.floor}")
         events = [decode(entry.body, entry.hash) for entry in entries]
         shown = [Fragment(wire_bytes(session_id, event, view)) for event in events]
         self.answer({"events": shown, "view": view, "head": _head(session)})

@@ -11,28 +11,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 from pydantic import JsonValue
 
-from novel_jupyter.core.draft import Facts, Room
+from novel_jupyter.core.draft import Facts
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import Event
 from novel_jupyter.core.hosting import host_task
 from novel_jupyter.core.incoming import CommandId
 from novel_jupyter.core.limits import TokenBucket
 from novel_jupyter.core.messages import Chunk, Cursor, HeadEcho, JoinSession, Progress, StateSync
-from novel_jupyter.core.policy import SERVER, Principal, require
+from novel_jupyter.core.policy import SERVER, Principal, require, standing_of
 from novel_jupyter.core.room import Reply, next_deadline
 from novel_jupyter.core.telling import relay, turn_seed
 from novel_jupyter.core.views import rules_of, view_of
 
+from .archive import Loaded
+from .bus import Bus
 from .config import Config
 from .connection import Connection
 from .events_log import Log
 from .frames import message
+from .journal import Made
 from .live import Asked, LiveRoom
 from .narration import Narration
-from .ports import SessionInfo, Store
+from .ports import Store
+from .session_link import SessionLink
 from .stories import Stories
 from .subscribers import Subscribers
 from .sync import answer, full_state
@@ -45,18 +50,29 @@ class Session:
     def __init__(
         self,
         store: Store,
+        bus: Bus,
         config: Config,
         log: Log,
-        room: Room,
-        info: SessionInfo,
-        recent: list[Event],
+        loaded: Loaded,
         now: Callable[[], str],
         stories: Stories,
+        on_store: Callable[[bool], None],
     ) -> None:
-        self.id = info.session_id
+        self.id = loaded.info.session_id
         self.subscribers = Subscribers(self.id)
-        self.whereabouts = Whereabouts(self.id, self.subscribers, config, now)
-        self.live = LiveRoom(store, config, log, room, info, recent, self.facts, self._committed)
+        self.link = SessionLink(bus, self, config, log)
+        self.whereabouts = Whereabouts(self.id, self.subscribers, config, now, self.link.publish)
+        self.live = LiveRoom(
+            store,
+            config,
+            log,
+            loaded,
+            self.facts,
+            self._committed,
+            self._reset,
+            self._lost,
+            on_store,
+        )
         self.last_used = time.monotonic()
         self._config = config
         self._now = now
@@ -64,7 +80,7 @@ class Session:
         self._loaded = time.monotonic()
         self._asked_host: dict[str, JsonValue] | None = None
         self._host_gone_since: float | None = self._loaded
-        self._narration = Narration(self.id, self.subscribers, config.tick)
+        self.narration = Narration(self.id, self.subscribers, config.tick, self.link.publish)
         self._ticking = False
         self._joining = 0
         self._buckets: dict[str, TokenBucket] = {}
@@ -123,19 +139,20 @@ class Session:
     def _subscribe(self, connection: Connection, client_id: str, joining: JoinSession) -> None:
         for other in self.subscribers.of_user(connection.principal.user_id):
             if other.client_id == client_id and other.connection is not connection and joining.id:
-                # Nobody is told that this user left: the newer connection takes the older one's place.
-                self.leave(other.connection, at_once=False)
-                other.connection.close(4508)
+                self.replace(other.connection)
         principal = connection.principal
-        self._narration.flush()
+        if joining.id:
+            self.link.publish({"k": "joined", "user": principal.user_id, "client": client_id})
+        self.narration.flush()
         # Subscribed first, so that the answer's presence has the newcomer too.
         view = view_of(self.live.room.state, principal.user_id, principal.is_kernel)
         self.subscribers.add(connection, client_id, view)
         connection.sessions.add(self.id)
-        self.whereabouts.expect(connection)
+        first = self.whereabouts.expect(connection)
         self._answer(connection, joining.data, client_id, joining.id, connection.control)
-        self.whereabouts.arrive(connection, view)
-        self._tick()
+        self.whereabouts.arrive(connection, view, first)
+        self.link.say_soon()
+        self.tick()
         self._ask_host(again=principal.is_kernel)
 
     def _answer(
@@ -155,7 +172,7 @@ class Session:
             echo,
             results,
             self.whereabouts.who(),
-            self._narration.provisional(),
+            self.narration.provisional(),
         )
         head = self.live.head
         send(
@@ -193,8 +210,14 @@ class Session:
         self.last_used = time.monotonic()
         connection.sessions.discard(self.id)
         self.whereabouts.leave(connection, at_once)
+        self.link.say_soon()
         if at_once:
-            self._expire()
+            self.expire()
+
+    def replace(self, connection: Connection) -> None:
+        """A newer connection of the same client takes this one's place: nobody is told that its user left."""
+        self.leave(connection, at_once=False)
+        connection.close(4508)
 
     # --- commands -------------------------------------------------------------------------------------------
 
@@ -219,18 +242,19 @@ class Session:
         require(self.live.room.state, principal, data.kind)
         relay(self.live.room.state, principal.user_id, data)
         if isinstance(data, Chunk):
-            self._narration.add(data)
+            self.narration.add(data)
         else:
             self.whereabouts.progress(data)
+            self.link.publish({"k": "progress", "data": data.model_dump(mode="json")})
 
     # --- after a commit -------------------------------------------------------------------------------------
 
     def _committed(self, events: list[Event]) -> None:
         """Everything that follows from committed events."""
-        self._narration.flush()
+        self.narration.flush()
         state = self.live.room.state
         if rules_of(state)["turn"]["phase"] != "narrating":
-            self._narration.clear()
+            self.narration.clear()
         for subscriber in self.subscribers.broadcast(events, state):
             if subscriber.connection.choked:
                 subscriber.connection.resync_later()
@@ -240,6 +264,33 @@ class Session:
             if event.data["kind"] == "role" and event.data["role"] is None:
                 self._removed(event.data["target"])
         self._ask_host()
+
+    def _reset(self) -> None:
+        """The history has another name, or is another one: every reader gets the state as it is now."""
+        self.narration.clear()
+        for subscriber in self.subscribers:
+            connection, principal = subscriber.connection, subscriber.connection.principal
+            view = view_of(self.live.room.state, principal.user_id, principal.is_kernel)
+            self.subscribers.add(connection, subscriber.client_id, view)
+            self._answer(connection, HeadEcho(epoch="", sequence_id=0), None, None, connection.control)
+            if standing_of(self.live.room.state, principal) == "stranger":
+                again = JoinSession(type="join_session", session_id=self.id)
+                self.live.ask(Asked(principal, again, partial(self._joined_again, connection)))
+        self._ask_host(again=True)
+        self.tick()
+
+    def _joined_again(self, connection: Connection, reply: Reply) -> None:
+        if reply.data["kind"] == "error":
+            self.leave(connection)
+            connection.error(dict(reply.data), session_id=self.id)
+
+    def _lost(self, made: Made, reply: Reply) -> None:
+        """What was acknowledged and then lost was decided again. Its author hears if it could not be."""
+        if reply.data["kind"] == "ack":
+            return
+        for subscriber in self.subscribers.of_user(made.author.user_id):
+            refused = Refused("lost", reason=str(reply.data.get("code")))
+            subscriber.connection.error(refused.data(), id=made.message.id, session_id=self.id)
 
     def _removed(self, user_id: str) -> None:
         for subscriber in self.subscribers.of_user(user_id):
@@ -269,14 +320,15 @@ class Session:
 
     # --- presence and time ----------------------------------------------------------------------------------
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """Let go of everybody whose grace is over."""
         left = self.whereabouts.expire()
         for user_id in left:
             self._buckets.pop(user_id, None)
         if left:
-            self._tick()
+            self.tick()
 
-    def _tick(self, lost_host: int | None = None) -> None:
+    def tick(self, lost_host: int | None = None) -> None:
         """Let the rules look at the time and at who is here."""
         if self._ticking and lost_host is None:
             return
@@ -289,31 +341,33 @@ class Session:
 
     def every(self, now: float) -> None:
         """The hub's timer: expiries, deadlines, and a host that is gone."""
+        self.link.every(now)
         if self.whereabouts.is_waiting:
-            self._expire()
+            self.expire()
             self.whereabouts.every(now)
         deadline = next_deadline(self.live.room.state)
         grace_over = self._loaded and now - self._loaded >= self._config.presence_grace
         if grace_over:
             self._loaded = 0.0
-            self._tick()
+            self.tick()
         elif deadline and deadline <= self._now():
-            self._tick()
+            self.tick()
         host = rules_of(self.live.room.state)["host"]
-        if host["holder"] is None or self.subscribers.of_user(host["holder"]):
+        if host["holder"] is None or self.whereabouts.connections(host["holder"]):
             self._host_gone_since = None
         elif self._host_gone_since is None:
             self._host_gone_since = now
         elif now - self._host_gone_since >= self._config.lease_timeout:
             self._host_gone_since = None
-            self._tick(host["token"])
+            self.tick(host["token"])
 
     async def close(self) -> None:
         """Finish what was asked, and keep a snapshot for the next load."""
-        self._narration.clear()
+        await self.link.close()
+        self.narration.clear()
         self.whereabouts.stop()
         await self.live.settled()
-        self.live.snapshot_soon()
+        self.live.snapshots.soon(self.live.room)
         await self.live.settled()
         self.live.end()
 

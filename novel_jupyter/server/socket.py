@@ -126,6 +126,7 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
             "limits": self.hub.config.bounds.as_json(),
         }
         connection.control(message("system_message", data, timestamp=self.hub.now()))
+        self.hub.node.greet(connection)
 
     def _end(self, code: int, reason: str) -> None:
         self.close(code, reason)

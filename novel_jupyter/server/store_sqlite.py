@@ -110,7 +110,8 @@ class SqliteStore:
             raise ValueError("the listing data are another session's")
         outcome = await self._writer.append(append)
         if isinstance(outcome, Head):
-            self._announce(append.session_id, Announcement(outcome, tuple(append.entries)))
+            announcement = Announcement(outcome, tuple(append.entries), tuple(append.results))
+            self._announce(append.session_id, announcement)
         return outcome
 
     async def read(self, session_id: str, after: int, limit: int) -> list[Entry]:

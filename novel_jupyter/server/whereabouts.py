@@ -1,7 +1,8 @@
 """Who is here, where their cursors are, and what the agents are doing: shown to those who may see it.
 
 Law: nothing of this is stored; the last value wins, is coalesced, and expires by itself. A cursor in a
-private partition is shown only in views that have it (SPEC R91).
+private partition is shown only in views that have it (SPEC R91). A connection counts the same wherever it is;
+each server tells its own readers.
 Parts: `Whereabouts`.
 """
 
@@ -9,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
+from orjson import dumps, loads
 from pydantic import JsonValue
 
 from novel_jupyter.core.events import audience_of_partition
@@ -26,18 +28,29 @@ from .connection import Connection
 from .frames import message
 from .subscribers import Subscribers
 
+Note: TypeAlias = Mapping[str, JsonValue]
+"""What servers tell each other of a session, by `k`: joined, bye, cursors, progress, chunk, asked, told."""
+
 
 class Whereabouts:
     """The presence of one session. `now` stamps frames."""
 
     def __init__(
-        self, session_id: str, subscribers: Subscribers, config: Config, now: Callable[[], str]
+        self,
+        session_id: str,
+        subscribers: Subscribers,
+        config: Config,
+        now: Callable[[], str],
+        publish: Callable[[Note], None],
     ) -> None:
         self._session_id = session_id
         self._subscribers = subscribers
         self._presence = Presence(grace=config.presence_grace)
         self._interval = config.cursor_interval
         self._now = now
+        self._publish = publish
+        self._here: dict[str, Principal] = {}  # by connection of this server
+        self._elsewhere: dict[str, str] = {}  # users by connection of other servers
         self._doing_in = (0, 0)
         self._named: dict[str, dict[str, object]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -48,26 +61,29 @@ class Whereabouts:
 
     def who(self) -> list[dict[str, object]]:
         """The users who are here, each once; one within the grace period has no connections."""
-        counts = Counter(s.connection.principal.user_id for s in self._subscribers)
-        return [{**self._named[user], "connections": counts[user]} for user in sorted(self._named)]
+        count = self._presence.connections
+        return [{**self._named[user], "connections": count(user)} for user in sorted(self._named)]
+
+    def connections(self, user_id: str) -> int:
+        """How many connections the user has, at all servers."""
+        return self._presence.connections(user_id)
 
     def _frame(self, type: str, data: Mapping[str, object], user_id: str | None = None) -> bytes:
         return message(type, data, session_id=self._session_id, user_id=user_id, timestamp=self._now())
 
     # --- coming and going -----------------------------------------------------------------------------------
 
-    def expect(self, connection: Connection) -> None:
-        """Count somebody in who is about to be told who is here."""
+    def expect(self, connection: Connection) -> bool:
+        """Count somebody in who is about to be told who is here; whether this is their first connection."""
         principal = connection.principal
         self._named[principal.user_id] = described(principal)
+        self._here[connection.id] = principal
+        return self._presence.connect(principal.user_id, connection.id, time.monotonic())
 
-    def arrive(self, connection: Connection, view: View) -> None:
+    def arrive(self, connection: Connection, view: View, first: bool) -> None:
         """Tell the others of a user's first connection, and the newcomer what is live."""
-        principal = connection.principal
-        if self._presence.connect(principal.user_id, connection.id, time.monotonic()):
-            data = {"kind": "arrived", "user": described(principal)}
-            frame = self._frame("join_session", data, principal.user_id)
-            self._subscribers.ephemeral(f"arrived/{principal.user_id}", frame, besides=connection.id)
+        if first:
+            self._show_arrived(connection.principal.user_id, besides=connection.id)
         self._show_people()
         shown = [entry for entry in self._presence.cursors() if _visible(entry, view)]
         if shown:
@@ -78,6 +94,8 @@ class Whereabouts:
 
     def leave(self, connection: Connection, at_once: bool) -> None:
         """A connection is gone; without `at_once` its user has the grace period to return."""
+        if self._here.pop(connection.id, None) and at_once:
+            self._publish({"k": "bye", "connection": connection.id})
         if self._presence.forget_cursor(connection.id):
             self._cursors_soon()
         self._presence.disconnect(connection.id, time.monotonic(), at_once=at_once)
@@ -93,6 +111,60 @@ class Whereabouts:
             self._show_people()
         return left
 
+    # --- at other servers -----------------------------------------------------------------------------------
+
+    def row(self) -> bytes | None:
+        """Who is connected here, for the other servers."""
+        people = {id: [who.user_id, who.name, who.kind] for id, who in self._here.items()}
+        return dumps(people) if people else None
+
+    def others(self, rows: Iterable[bytes]) -> bool:
+        """Take in who is connected elsewhere, all of it; whether that made a difference."""
+        now, found = time.monotonic(), dict[str, str]()
+        for row in rows:
+            for id, (user_id, name, kind) in loads(row).items():
+                if id in self._here:
+                    continue
+                found[id] = user_id
+                if id not in self._elsewhere:
+                    self._named[user_id] = {"user_id": user_id, "name": name, "kind": kind}
+                    if self._presence.connect(user_id, id, now):
+                        self._show_arrived(user_id)
+        gone = [id for id in self._elsewhere if id not in found]
+        for id in gone:
+            self.gone(id, at_once=False)
+        changed = bool(gone) or found.keys() != self._elsewhere.keys()
+        self._elsewhere = found
+        if changed:
+            self._show_people()
+        return changed
+
+    def gone(self, connection_id: str, at_once: bool) -> None:
+        """A connection of another server is no more."""
+        if self._elsewhere.pop(connection_id, None) is None:
+            return
+        if self._presence.forget_cursor(connection_id):
+            self._cursors_soon()
+        self._presence.disconnect(connection_id, time.monotonic(), at_once=at_once)
+
+    def cursors_elsewhere(self, cursors: Mapping[str, Mapping[str, JsonValue] | None]) -> None:
+        """Cursors that moved at another server; None is one that is gone."""
+        now = time.monotonic()
+        for id, value in cursors.items():
+            if id not in self._elsewhere:
+                continue
+            if value is None:
+                self._presence.forget_cursor(id)
+            else:
+                self._presence.cursor(id, value, now)
+        self._cursors_soon()
+
+    # --- what is shown --------------------------------------------------------------------------------------
+
+    def _show_arrived(self, user_id: str, besides: str | None = None) -> None:
+        frame = self._frame("join_session", {"kind": "arrived", "user": self._named[user_id]}, user_id)
+        self._subscribers.ephemeral(f"arrived/{user_id}", frame, besides=besides)
+
     def _show_people(self) -> None:
         frame = self._frame("system_message", {"kind": "presence", "users": self.who()})
         self._subscribers.ephemeral("presence", frame)
@@ -100,7 +172,7 @@ class Whereabouts:
     # --- agents and cursors ---------------------------------------------------------------------------------
 
     def progress(self, data: Progress) -> None:
-        """What an agent of the host is doing."""
+        """What an agent of the host is doing, here or at another server."""
         self._presence.progress(data.agent, data.text, time.monotonic())
         self._doing_in = (data.turn, data.attempt)
         self._subscribers.ephemeral(f"progress/{data.agent}", self._progress(data.agent, data.text))
@@ -134,6 +206,10 @@ class Whereabouts:
         changed = self._presence.cursors_tick(time.monotonic())
         if not changed:
             return
+        ours = {id: entry for entry in changed if (id := str(entry["connection_id"])) not in self._elsewhere}
+        if ours:
+            said: dict[str, JsonValue] = {id: _cursor_only(entry) for id, entry in ours.items()}
+            self._publish({"k": "cursors", "cursors": said})
         for view, readers in self._subscribers.views():
             shown = [entry for entry in changed if _visible(entry, view)]
             if not shown:
@@ -146,6 +222,12 @@ class Whereabouts:
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+
+def _cursor_only(entry: Mapping[str, JsonValue]) -> JsonValue:
+    if entry.get("target") is None:
+        return None
+    return {key: value for key, value in entry.items() if key not in ("user_id", "connection_id")}
 
 
 def described(principal: Principal) -> dict[str, object]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from novel_jupyter.core.messages import JoinSession, StateSync
 from novel_jupyter.core.model import DEFAULT_SETTINGS
 from novel_jupyter.core.policy import Principal
 from novel_jupyter.core.room import Reply
+from novel_jupyter.server.bus import LocalBus, Place
 from novel_jupyter.server.config import Config
 from novel_jupyter.server.connection import Connection
 from novel_jupyter.server.events_log import Log
@@ -50,12 +52,17 @@ class Inside:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, folder: Path, wrap: Callable[[Store], Store] = lambda store: store, **config: Any
+        cls,
+        folder: Path,
+        wrap: Callable[[Store], Store] = lambda store: store,
+        place: Place | None = None,
+        **config: Any,
     ) -> AsyncIterator[Inside]:
-        store = await SqliteStore.open(folder / "sessions.db", synchronous="NORMAL")
+        bus = LocalBus(secrets.token_hex(4), place)
+        store = await SqliteStore.open(folder / "sessions.db", synchronous="NORMAL", announce=bus.announce)
         log = Log(logging.getLogger("novel_jupyter.tests"))
         tokens = KernelTokens(lambda kernel_id: None, 600.0)
-        hub = Hub(wrap(store), replace(Config(), **config), log, tokens, Stories([]))
+        hub = Hub(wrap(store), bus, replace(Config(), **config), log, tokens, Stories([]))
         try:
             yield cls(hub)
         finally:

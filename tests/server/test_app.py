@@ -11,8 +11,17 @@ from traitlets import TraitError
 from novel_jupyter.core.limits import Bounds
 from novel_jupyter.server.app import NovelApp
 from novel_jupyter.server.config import Config
+from novel_jupyter.server.stores import sqlite_path
 
-ELSEWHERE = {"database", "synchronous", "story_folders"}
+ELSEWHERE = {
+    "public_url",
+    "store",
+    "wait_replicas",
+    "wait_timeout",
+    "keep_entries",
+    "synchronous",
+    "story_folders",
+}
 """Read by the application itself."""
 SETTINGS = {"turn_policy", "collect_timeout", "understudy_after", "review", "default_role"}
 
@@ -48,6 +57,10 @@ def test_every_setting_arrives(name: str) -> None:
     assert found == changed
 
 
+def test_the_public_address_arrives() -> None:
+    assert NovelApp(public_url="https://a.example/").config_record().public_url == "https://a.example/"
+
+
 def test_settings_of_new_sessions_arrive() -> None:
     app = NovelApp(
         turn_policy="vote", collect_timeout=5.0, review=True, default_role="none", understudy_after=1.0
@@ -79,5 +92,5 @@ def test_settings_that_make_no_sense_are_refused(name: str, wrong: object) -> No
 
 def test_the_database_is_where_it_is_told_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
-    assert NovelApp().database_path() == tmp_path / "novel_jupyter" / "sessions.db"
-    assert NovelApp(database=str(tmp_path / "mine.db")).database_path() == tmp_path / "mine.db"
+    assert NovelApp().store == f"sqlite:///{tmp_path / 'novel_jupyter' / 'sessions.db'}"
+    assert sqlite_path(NovelApp().store) == tmp_path / "novel_jupyter" / "sessions.db"

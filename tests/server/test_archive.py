@@ -42,7 +42,8 @@ async def test_a_load_is_the_fold_with_and_without_a_snapshot(tmp_path: Path) ->
         found = await store.snapshot(session.id)
         assert found is not None
         assert 0 < room.head.sequence_id - found.head.sequence_id < 20 + 2
-        loaded, info, recent = await archive.load(store, session.id, 10)
+        whole = await archive.load(store, session.id, 10)
+        loaded, info, recent = whole.room, whole.info, whole.recent
         assert (loaded.head, loaded.state, info.session_id) == (room.head, room.state, session.id)
         assert _entries(loaded.index) == _entries(room.index)
         assert loaded.size >= 0
@@ -51,7 +52,7 @@ async def test_a_load_is_the_fold_with_and_without_a_snapshot(tmp_path: Path) ->
         # One that cannot be read is passed over, and so is one that is none.
         for body in (b"{", b"[]", b'{"state":{}}', b'{"state":{},"index":7,"size":0}', b"null"):
             await store.put_snapshot(session.id, room.head, body)
-            again, _, _ = await archive.load(store, session.id, 10)
+            again = (await archive.load(store, session.id, 10)).room
             assert again.state == room.state, body
 
 

@@ -13,6 +13,7 @@ from novel_jupyter.core.messages import Chunk
 from novel_jupyter.server.frames import unframe
 from novel_jupyter.server.narration import MAX_UNITS, Narration, utf16_units
 from novel_jupyter.server.subscribers import Subscribers
+from novel_jupyter.server.whereabouts import Note
 
 
 class Stream:
@@ -23,7 +24,8 @@ class Stream:
         self.client = Client(self.socket)
         subscribers = Subscribers("s1")
         subscribers.add(self.client, "c1", "public")
-        self.narration = Narration("s1", subscribers, 60.0)
+        self.published: list[Note] = []
+        self.narration = Narration("s1", subscribers, 60.0, self.published.append)
 
     def add(self, offset: int, text: str, turn: int = 1, attempt: int = 1) -> None:
         chunk = Chunk(kind="narration", turn=turn, attempt=attempt, token=9, offset=offset, text=text)

@@ -1,0 +1,58 @@
+"""What a server remembers of the latest appends, so that a store that lost them gets them back.
+
+Law: bounded, and only ever a help: the log is the truth while it has what it acknowledged.
+Parts: `Made` (a command that this server decided), `Journal`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from novel_jupyter.core.messages import ClientMessage
+from novel_jupyter.core.policy import Principal
+
+from .archive import result_of
+from .ports import Result, ResultKey
+
+RESULTS = 1024
+MADE = 1024
+MADE_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A command that was acknowledged here, the last event that it made, and about its size in bytes."""
+
+    sequence_id: int
+    author: Principal
+    message: ClientMessage
+    size: int
+
+
+class Journal:
+    """Of one session: the latest results, whoever decided them, and the commands decided here."""
+
+    def __init__(self) -> None:
+        self._results: deque[tuple[int, Result]] = deque(maxlen=RESULTS)
+        self._made: deque[Made] = deque()
+        self._bytes = 0
+
+    def learn(self, results: Iterable[Result]) -> None:
+        """Remember results that are in the store."""
+        self._results.extend((result_of(result).sequence_id, result) for result in results)
+
+    def decided(self, made: Made) -> None:
+        self._made.append(made)
+        self._bytes += made.size
+        while len(self._made) > MADE or self._bytes > MADE_BYTES:
+            self._bytes -= self._made.popleft().size
+
+    def results_from(self, sequence_id: int, besides: Collection[ResultKey]) -> list[Result]:
+        """The results decided at or after `sequence_id`, each key once."""
+        found = {result.key: result for at, result in self._results if at >= sequence_id}
+        return [result for key, result in found.items() if key not in besides]
+
+    def made_after(self, sequence_id: int) -> list[Made]:
+        return [made for made in self._made if made.sequence_id > sequence_id]
