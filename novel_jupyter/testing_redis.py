@@ -23,6 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Literal, Self, TypeAlias
+from urllib.parse import quote
 
 import redis
 from redis.backoff import NoBackoff
@@ -143,7 +144,9 @@ class RedisServer:
     def url_as(self, user: str, password: str) -> str:
         """The address with another user's name and password in it."""
         who = f"{user}:{password}@" if user or password else ""
-        return f"{'rediss' if self.tls else 'redis'}://{who}127.0.0.1:{self.port}"
+        if self.tls:
+            return f"rediss://{who}127.0.0.1:{self.port}?ssl_ca_certs={quote(str(self.certificate))}"
+        return f"redis://{who}127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
