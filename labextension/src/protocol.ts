@@ -30,6 +30,7 @@ export type ErrorCode =
   | "bad_path"
   | "bad_story"
   | "bad_value"
+  | "elsewhere"
   | "ended"
   | "forbidden"
   | "id_expired"
@@ -1250,6 +1251,7 @@ export const ERROR_CODES = {
   "no_session": "there is no such session for you",
   "not_joined": "join the session first",
   "forbidden": "your role may not do this",
+  "elsewhere": "the sessions are kept by a service; novel/api/service says where",
   "session_full": "the session has its full number of participants",
   "too_many": "a limit on sessions or connections is reached",
   "rate": "too fast; try again after retry_after seconds",

@@ -46,10 +46,14 @@ class Login(Protocol):
 
 
 class KernelLogin:
-    """A kernel, known by its connection file. `key` is that file's HMAC key."""
+    """A kernel, known by its connection file. `key` is that file's HMAC key.
+
+    It asks at home, at the server that started it. Where a service keeps the sessions in that server's stead,
+    the answer says where, and `base_url` is that from then on.
+    """
 
     def __init__(self, base_url: str, kernel_id: str, key: bytes) -> None:
-        self.base_url = _with_slash(base_url)
+        self.base_url = self._home = _with_slash(base_url)
         self.kernel_id = kernel_id
         self._key = key
         self._token = ""
@@ -81,15 +85,20 @@ class KernelLogin:
             "nonce": nonce,
             "hmac": proof,
         }
-        response = await _fetch(self.base_url, "POST", "novel/api/kernel-token", {}, claim)
+        response = await _fetch(self._home, "POST", "novel/api/kernel-token", {}, claim)
         if response.code == 404:
-            raise LoginRefused(f"the server at {self.base_url} does not have novel_jupyter enabled")
-        if response.code in (401, 403):
+            raise LoginRefused(f"the server at {self._home} does not have novel_jupyter enabled")
+        if response.code == 401:
             raise LoginRefused(
-                f"the server at {self.base_url} does not know kernel {self.kernel_id}: "
+                f"the service behind {self._home} does not let its kernels in: whoever runs the Hub can"
+            )
+        if response.code == 403:
+            raise LoginRefused(
+                f"the server at {self._home} does not know kernel {self.kernel_id}: "
                 "it takes only kernels that it runs"
             )
-        granted = cast(dict[str, JsonValue], _answer(self.base_url, response))
+        granted = cast(dict[str, JsonValue], _answer(self._home, response))
+        self.base_url = _with_slash(str(granted.get("base_url") or self._home))
         self._token = str(granted["token"])
         self._renew_at = time.monotonic() + RENEW_AT * float(cast(float, granted["expires_in"]))
 
@@ -149,9 +158,11 @@ async def call(
     body: Mapping[str, JsonValue] | None = None,
 ) -> JsonValue:
     """One REST request below `base_url`, and its JSON. Raises CommandRefused, LoginRefused, Unreachable."""
-    response = await _fetch(login.base_url, method, path, await login.headers(), body)
+    headers = await login.headers()  # which may find out where to ask
+    response = await _fetch(login.base_url, method, path, headers, body)
     if response.code in (401, 403) and login.renew_in() is not None:
-        response = await _fetch(login.base_url, method, path, await login.headers(fresh=True), body)
+        headers = await login.headers(fresh=True)
+        response = await _fetch(login.base_url, method, path, headers, body)
     return _answer(login.base_url, response)
 
 

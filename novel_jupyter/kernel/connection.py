@@ -143,6 +143,7 @@ class Connection:
                 TimeoutError,
             ) as error:
                 self.last_problem = str(error) if isinstance(error, NovelError) else describe(error)
+                fresh = True  # where it is away, a fresh login may know another place
             except Exception as error:
                 # Ours, or a server that speaks strangely: nobody must wait on a dead task.
                 self.last_problem = type(error).__name__

@@ -14,7 +14,7 @@ from typing import Any
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, CaselessStrEnum, Float, Int, List, Unicode, default
+from traitlets import Bool, CaselessStrEnum, Dict, Float, Int, List, Unicode, default
 
 from novel_jupyter import __version__
 from novel_jupyter.core.limits import Bounds
@@ -23,8 +23,10 @@ from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings
 from .config import Config
 from .events_log import Log
 from .hub import Hub
-from .identity import KernelTokens
+from .identity import CLIENT_SLOT, HUB_SLOT, KernelTokens
 from .rest import HANDLERS
+from .rest_access import HANDLERS as ACCESS_HANDLERS
+from .service_client import ServiceClient
 from .socket import NovelSocket
 from .stores import Settings as StoreSettings
 from .stores import described, open_store
@@ -196,6 +198,32 @@ class NovelApp(ExtensionApp):
         _C.kernel_token_lifetime, min=10, help="Seconds that a kernel's token is good for."
     ).tag(config=True)
 
+    # --- who, on a JupyterHub
+    recheck_interval = Float(
+        _C.recheck_interval,
+        min=0,
+        help="Seconds within which an open socket is asked again who it is and whether it may; 0: never.",
+    ).tag(config=True)
+    scope_roles = Dict(
+        value_trait=CaselessStrEnum(["director", "player", "spectator", "none"]),
+        key_trait=Unicode(),
+        default_value=dict(_C.scope_roles),
+        help="Scope of the Hub → what it lets somebody in as; '' is for who has none of them.",
+    ).tag(config=True)
+    kernel_scope = Unicode(
+        _C.kernel_scope, help="Scope of the Hub that a single-user server needs to vouch for its kernels."
+    ).tag(config=True)
+    service_urls = List(
+        Unicode(),
+        help="Replicas of the service that keeps the sessions in this server's stead; default: "
+        "NOVEL_JUPYTER_SERVICE_URL, separated by commas.",
+    ).tag(config=True)
+
+    @default("service_urls")
+    def _service_urls(self) -> list[str]:
+        said = os.environ.get("NOVEL_JUPYTER_SERVICE_URL", "")
+        return [url.strip() for url in said.split(",") if url.strip()]
+
     def config_record(self) -> Config:
         """The traits as the record that everything below reads."""
         bounds = Bounds(
@@ -228,11 +256,13 @@ class NovelApp(ExtensionApp):
         )
         last = ("ring_events", "ring_bytes", "kernel_token_lifetime", "creates_per_second", "creates_burst")
         nodes = ("node_beat", "head_check", "public_url")
-        values: dict[str, Any] = {name: getattr(self, name) for name in (*same, *more, *rest, *last, *nodes)}
+        who = ("recheck_interval", "scope_roles", "kernel_scope")
+        names = (*same, *more, *rest, *last, *nodes, *who)
+        values: dict[str, Any] = {name: getattr(self, name) for name in names}
         return Config(bounds=bounds, default_settings=settings, **values)
 
     def initialize_handlers(self) -> None:
-        self.handlers.extend(HANDLERS)
+        self.handlers.extend([*HANDLERS, *ACCESS_HANDLERS])
         self.handlers.append((r"/novel/api/ws", NovelSocket))
 
     @default("store")
@@ -248,9 +278,6 @@ class NovelApp(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called by Jupyter once its loop runs: only now can the store be opened."""
         config, log = self.config_record(), Log(self.log)
-        store, bus, warnings = await open_store(self.store_settings())
-        for warning in warnings:
-            self.log.warning("novel_jupyter: %s", warning)
 
         def key_of(kernel_id: str) -> bytes | None:
             manager = serverapp.kernel_manager
@@ -260,16 +287,29 @@ class NovelApp(ExtensionApp):
             return key or None
 
         tokens = KernelTokens(key_of, config.kernel_token_lifetime)
+        if self.service_urls:
+            server_token = os.environ.get("JUPYTERHUB_API_TOKEN", "")
+            client = ServiceClient(self.service_urls, server_token, tokens, log)
+            client.start()
+            serverapp.web_app.settings[CLIENT_SLOT] = client
+            log.info("started", service=",".join(client.urls), version=__version__)
+            return
+        store, bus, warnings = await open_store(self.store_settings())
+        for warning in warnings:
+            self.log.warning("novel_jupyter: %s", warning)
         stories = Stories([Path(folder) for folder in self.story_folders])
         hub = Hub(store, bus, config, log, tokens, stories)
         hub.start()
-        serverapp.web_app.settings["novel_jupyter"] = hub
+        serverapp.web_app.settings[HUB_SLOT] = hub
         described_store = described(self.store)
         log.info("started", store=described_store, node=bus.node, pid=os.getpid(), version=__version__)
 
     async def stop_extension(self) -> None:
         """Drain: everybody is told, what was asked is finished, the store is closed."""
         if self.serverapp is not None:
-            hub: Hub | None = self.serverapp.web_app.settings.pop("novel_jupyter", None)
+            hub: Hub | None = self.serverapp.web_app.settings.pop(HUB_SLOT, None)
             if hub is not None:
                 await hub.drain()
+            client: ServiceClient | None = self.serverapp.web_app.settings.pop(CLIENT_SLOT, None)
+            if client is not None:
+                await client.close()

@@ -6,10 +6,18 @@ Law: nothing below the application reads a trait; every bound that the server en
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from novel_jupyter.core.limits import Bounds
 from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings
+from novel_jupyter.core.policy import Entry
+
+SCOPE_ROLES: Mapping[str, Entry] = {
+    "custom:novel_jupyter:direct": "director",
+    "custom:novel_jupyter:play": "player",
+    "custom:novel_jupyter:watch": "spectator",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +51,6 @@ class Config:
     node_beat: float = 2.0
     head_check: float = 5.0
     public_url: str = ""
+    recheck_interval: float = 60.0
+    kernel_scope: str = "custom:novel_jupyter:kernel"
+    scope_roles: Mapping[str, Entry] = field(default_factory=lambda: dict(SCOPE_ROLES))

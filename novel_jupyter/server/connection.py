@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from novel_jupyter.core.errors import CLOSE
@@ -62,6 +62,10 @@ class Connection:
         self.strikes = 0
         self.on_resync: Callable[[], None] = lambda: None
         self.ping: Callable[[], None] = lambda: None
+        self.ask_again: Callable[[], Awaitable[Principal | int]] | None = None
+        """Who the client is by now, or the code to close with (see `recheck`); None: its token says how long.
+        """
+        self.ask_at: float | None = None
         self._wire = wire
         self._close = close
         self._flusher = flusher
@@ -146,7 +150,7 @@ class Connection:
         """Close with a code of `errors.CLOSE`; what waits is tried once more."""
         if self.closed:
             return
-        if code in (4001, 4503, 4508) and not self._wire.busy:
+        if code in (4001, 4501, 4503, 4508) and not self._wire.busy:
             self.flush()
         self.gone()
         metrics.CLOSES.labels(str(code)).inc()

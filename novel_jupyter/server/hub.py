@@ -32,6 +32,7 @@ from .frames import message
 from .identity import KernelTokens
 from .node import NodeLife
 from .ports import SessionInfo, SessionNotFound, Store
+from .recheck import Rechecks
 from .session import Session
 from .stories import Stories
 
@@ -64,6 +65,7 @@ class Hub:
         self._timer: asyncio.Task[None] | None = None
         self._clock = Clock()
         self.node = NodeLife(self)
+        self._rechecks = Rechecks(self.connections, config.recheck_interval, log)
 
     def start(self) -> None:
         """Start the timer, on the running loop."""
@@ -183,6 +185,7 @@ class Hub:
             elif connection.principal.is_kernel and not self.tokens.is_running(connection.principal):
                 self._close(connection, 4503)
         self.node.every(now)
+        self._rechecks.every(now)
         for session in self.all_live():
             try:
                 session.every(now)
@@ -262,6 +265,7 @@ class Hub:
                 await asyncio.wait_for(self._alone.wait(), GOODBYE)
         if self._timer is not None:
             self._timer.cancel()
+        await self._rechecks.close()
         closing = [asyncio.ensure_future(session.close()) for session in sessions]
         if closing:
             await asyncio.wait(closing, timeout=SETTLE)

@@ -1,4 +1,4 @@
-"""REST, for everything that is not live: stories, sessions, history, exports, a kernel's credential.
+"""REST, for everything that is not live: stories, sessions, history, exports.
 
 Law: the same identity, policy and view as on the socket. Errors are `{"code", "message"}`; bodies and pages
 are bounded. A session is shown only to those who belong to it; to others it does not exist.
@@ -40,7 +40,16 @@ STATUS = {
     "unavailable": 503,
     "internal": 500,
 }
+HTTP_CODES = {
+    401: "forbidden",
+    403: "forbidden",
+    404: "no_session",
+    421: "elsewhere",
+    429: "rate",
+    503: "unavailable",
+}
 PAGE_EVENTS = 500
+BODY_BYTES = 262_144
 
 
 class NewSession(BaseModel):
@@ -71,7 +80,7 @@ class NovelHandler(IdentityMixin, APIHandler):
             self.hub.log.failure("rest", error)
             return self.refuse("unavailable", "the store cannot be reached")
         if isinstance(error, HTTPError):
-            code = {403: "forbidden", 404: "no_session", 429: "rate"}.get(status_code, "invalid")
+            code = HTTP_CODES.get(status_code, "invalid")
             return self.refuse(code, error.log_message or "refused", status_code)
         reference = self.hub.log.failure("rest", error) if error else None
         return self.refuse("internal", "the server failed at this", 500, reference=reference)
@@ -81,7 +90,9 @@ class NovelHandler(IdentityMixin, APIHandler):
 
     def body(self) -> Any:
         """The JSON object of the request. Raises HTTPError 400 or 413."""
-        if len(self.request.body) > self.hub.config.bounds.frame_bytes + 262_144:
+        if len(self.request.body) > BODY_BYTES + (
+            0 if self.client_of else self.hub.config.bounds.frame_bytes
+        ):
             raise HTTPError(413, "the body is too large")
         try:
             found = self.get_json_body()
@@ -155,6 +166,8 @@ class SessionsHandler(NovelHandler):
         except StoryError as error:
             return self.refuse("bad_story", str(error), 400)
         settings = self._settings(changes)
+        if not principal.may_begin:
+            return self.refuse("forbidden", "you may watch stories here, and not begin them")
         self.hub.may_create(principal)
         session_id = await self.hub.create(opening, principal, settings, wanted.seed)
         self.answer(
@@ -248,17 +261,6 @@ class ExportHandler(NovelHandler):
         self.finish(body, set_content_type=content_type)
 
 
-class KernelTokenHandler(NovelHandler):
-    @allow_unauthenticated
-    async def post(self) -> None:
-        """A token for a kernel that proves itself with its connection file's key."""
-        token, lifetime, principal = self.hub.tokens.issue(self.body())
-        self.answer({"token": token, "expires_in": lifetime, "user_id": principal.user_id})
-
-    def check_xsrf_cookie(self) -> None:
-        """No cookie is looked at here: the proof is the credential."""
-
-
 def _head(session: Session) -> dict[str, object]:
     head = session.live.head
     return {"epoch": head.epoch, "sequence_id": head.sequence_id, "hash": head.hash}
@@ -273,5 +275,4 @@ HANDLERS: list[tuple[str, type[NovelHandler]]] = [
     (rf"/novel/api/sessions/{_ID}/events", EventsHandler),
     (rf"/novel/api/sessions/{_ID}/(archive|unarchive)", ArchiveHandler),
     (rf"/novel/api/sessions/{_ID}/export\.(md|json|html)", ExportHandler),
-    (r"/novel/api/kernel-token", KernelTokenHandler),
 ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
@@ -46,6 +47,7 @@ from .hub import Hub
 from .identity import IdentityMixin
 from .live import Asked
 from .ports import StoreError
+from .recheck import again, given_cookies
 from .session import Session
 
 PROTOCOL = "novel.v1.json"
@@ -108,6 +110,8 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
             self.hub.flusher,
         )
         connection.ping = self._ping
+        if not self.who.is_kernel:
+            connection.ask_again = partial(again, self, given_cookies(self), self.hub.config.scope_roles)
         try:
             self.hub.add(connection)
         except Refused as refused:
@@ -274,9 +278,9 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
 
     def _renew(self, connection: Connection, token: str) -> None:
         grant = self.hub.tokens.verify(token)
-        if grant is None or grant[0] != connection.principal:
+        if grant is None or grant[0].user_id != connection.principal.user_id:
             raise Refused("forbidden", "this token is not good for this connection")
-        connection.expires = grant[1]
+        connection.principal, connection.expires = grant
 
 
 def _answer_to(connection: Connection, session: Session, incoming: ClientMessage) -> Callable[[Reply], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from traitlets import TraitError
@@ -15,6 +16,7 @@ from novel_jupyter.server.stores import sqlite_path
 
 ELSEWHERE = {
     "public_url",
+    "service_urls",
     "store",
     "wait_replicas",
     "wait_timeout",
@@ -46,7 +48,8 @@ def test_every_bound_is_a_setting_with_words() -> None:
 @pytest.mark.parametrize("name", sorted(set(NovelApp.class_own_traits(config=True)) - ELSEWHERE - SETTINGS))
 def test_every_setting_arrives(name: str) -> None:
     app = NovelApp()
-    changed = getattr(app, name) + 1
+    before: Any = getattr(app, name)
+    changed: Any = {"": "none"} if isinstance(before, dict) else before + type(before)(1)
     try:
         setattr(app, name, changed)
     except TraitError:  # at its upper end
@@ -59,6 +62,13 @@ def test_every_setting_arrives(name: str) -> None:
 
 def test_the_public_address_arrives() -> None:
     assert NovelApp(public_url="https://a.example/").config_record().public_url == "https://a.example/"
+
+
+def test_the_service_is_named_by_a_trait_or_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert NovelApp().service_urls == []
+    monkeypatch.setenv("NOVEL_JUPYTER_SERVICE_URL", "http://hub:1/services/novel/, http://hub:2/x,")
+    assert NovelApp().service_urls == ["http://hub:1/services/novel/", "http://hub:2/x"]
+    assert NovelApp(service_urls=["http://mine/"]).service_urls == ["http://mine/"]
 
 
 def test_settings_of_new_sessions_arrive() -> None:

@@ -1,0 +1,122 @@
+"""REST, for who comes and from where: credentials of kernels, the service behind a server, a login page.
+
+Law: nothing here believes a name. A kernel proves itself by its connection file's key, and a server by the
+token by which the Hub knows it; the Hub says whose that is. No answer holds a credential of anybody else.
+Parts: one handler for each resource, `HANDLERS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import JupyterHandler
+from tornado.web import HTTPError, authenticated
+
+from novel_jupyter.core.policy import Principal
+
+from .identity import entry_of, person_id
+from .rest import NovelHandler
+from .service_client import SERVER_TOKEN_HEADER
+
+HUB_ASKED_AT_ONCE = 8
+
+
+class KernelTokenHandler(NovelHandler):
+    @allow_unauthenticated
+    async def post(self) -> None:
+        """A token for a kernel that proves itself with its connection file's key: for the service's, if a
+        service keeps the sessions.
+        """
+        claim, service = self.body(), self.client_of
+        if service is not None:
+            return self.answer(await service.kernel_token(service.tokens.prove(claim)))
+        token, lifetime, principal = self.hub.tokens.issue(claim)
+        self.answer({"token": token, "expires_in": lifetime, "user_id": principal.user_id})
+
+    def check_xsrf_cookie(self) -> None:
+        """No cookie is looked at here: the proof is the credential."""
+
+
+class KernelGrantHandler(NovelHandler):
+    """Kernels of the Hub's single-user servers. Each server speaks for its own user, as far as the Hub lets
+    it: its token must have the scope `NovelApp.kernel_scope`.
+    """
+
+    @allow_unauthenticated
+    async def post(self, kernel_id: str) -> None:
+        """A short-lived token for a kernel of the server that asks."""
+        principal, config = await self._vouched(kernel_id), self.hub.config
+        # Who loses the right to be here is not renewed: that takes no longer than for a person's socket.
+        lifetime = min(config.kernel_token_lifetime, max(config.recheck_interval, 10.0))
+        token = self.hub.tokens.vouch(principal, lifetime)
+        self.answer({"token": token, "expires_in": lifetime, "user_id": principal.user_id})
+
+    @allow_unauthenticated
+    async def delete(self, kernel_id: str) -> None:
+        """The kernel has stopped."""
+        self.hub.tokens.revoke(await self._vouched(kernel_id))
+        self.answer({})
+
+    async def _vouched(self, kernel_id: str) -> Principal:
+        """The kernel as one of the user whose server asks. Raises HTTPError 403, or 503 without the Hub."""
+        config, auth = self.hub.config, getattr(self.identity_provider, "hub_auth", None)
+        token = self.request.headers.get(SERVER_TOKEN_HEADER)
+        if auth is None or not token or not token.isascii():
+            raise HTTPError(403, "this takes a server of the same Hub")
+        user = await self._user_of(auth, token)
+        if user is None or user.get("kind") != "user" or config.kernel_scope not in user.get("scopes", ()):
+            raise HTTPError(403, "this takes a server of the same Hub, and a user whose kernels may host")
+        person = person_id(str(user["name"]))
+        entry = entry_of(user["scopes"], config.scope_roles)
+        return Principal(
+            f"kernel:{person}:{kernel_id}", f"kernel {kernel_id[:8]} of {person}", "kernel", entry
+        )
+
+    async def _user_of(self, auth: Any, token: str) -> dict[str, Any] | None:
+        gate: asyncio.Semaphore = self.settings.setdefault(
+            "novel_jupyter_hub_gate", asyncio.Semaphore(HUB_ASKED_AT_ONCE)
+        )
+        async with gate:
+            try:
+                found: dict[str, Any] | None = await auth.user_for_token(token, use_cache=False, sync=False)
+            except HTTPError:
+                raise HTTPError(503, "the Hub does not answer") from None
+        return found
+
+    def check_xsrf_cookie(self) -> None:
+        """No cookie is looked at here: the server's token is the credential."""
+
+
+class ServiceHandler(NovelHandler):
+    @authenticated
+    async def get(self) -> None:
+        """Where the sessions of this server are: paths of a service's replicas on the address that the
+        browser is at, any of which will do; an empty list where they are here.
+        """
+        self.answer({"service_urls": self.client_of.paths if self.client_of else []})
+
+
+class LoginHandler(JupyterHandler):
+    """A page that needs a login and leads back: for pages of other servers that want a cookie of this one."""
+
+    @authenticated
+    async def get(self) -> None:
+        wanted = self.get_argument("next", "")
+        # A path on this very host; what a browser would read as another host's is none.
+        if re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", wanted):
+            self.redirect(wanted)
+        else:
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.finish("You are logged in, and can close this page.\n")
+
+
+_KERNEL = r"([0-9A-Za-z_-]{1,64})"
+HANDLERS: list[tuple[str, type[JupyterHandler]]] = [
+    (r"/novel/api/kernel-token", KernelTokenHandler),
+    (rf"/novel/api/kernel-grant/{_KERNEL}", KernelGrantHandler),
+    (r"/novel/api/service", ServiceHandler),
+    (r"/novel/login", LoginHandler),
+]
