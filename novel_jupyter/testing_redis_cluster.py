@@ -212,19 +212,29 @@ class RedisSentinel(_Group):
 
     def start_all(self) -> Self:
         """Returns when the replica is online and every Sentinel knows everybody."""
-        for server in self.servers:
-            server.start()
+        self.primary.start()
+        self.replica.start()
+        # Sentinels look at a replica every ten seconds only: what they see first has to be good.
+        until("the replica to be online", self._online)
+        for sentinel in self.sentinels:
+            sentinel.start()
         until("the Sentinels to know everybody", self._known)
         return self
 
+    def _online(self) -> bool:
+        rows = self.primary.ask("INFO", "replication")
+        about = self.replica.ask("INFO", "replication")
+        return bool(rows.get("slave0", {}).get("state") == "online" and about["master_link_status"] == "up")
+
     def _known(self) -> bool:
-        online = self.primary.ask("INFO", "replication").get("slave0", {}).get("state") == "online"
         for sentinel in self.sentinels:
             with sentinel.client() as client:
-                told = client.sentinel_master(SERVICE)
-            others = len(self.sentinels) - 1
-            online &= told["num-slaves"] == 1 and told["num-other-sentinels"] == others
-        return bool(online)
+                primary, replicas = client.sentinel_master(SERVICE), client.sentinel_slaves(SERVICE)
+            if primary["num-other-sentinels"] != len(self.sentinels) - 1:
+                return False
+            if [replica["master-link-status"] for replica in replicas] != ["ok"]:
+                return False
+        return True
 
     def wait_failover(self, timeout: float = 30.0) -> None:
         """Return when every running Sentinel named another primary."""

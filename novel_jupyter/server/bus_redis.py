@@ -143,16 +143,16 @@ class RedisBus:
         lifetime = max(1, round(ttl * 1000)) if row else 0
         args: list[str | bytes | int] = [self.node, lifetime, people, read]
         args += [channel(session_id), encode_change(self.node)]
-        answer = await self._link.script(HERE, [key(session_id, "here")], args)
+        answer = await self._link.script(HERE, [key(session_id, "here")], args, idempotent=True)
         return {node.decode(): Row(said, int(at)) for node, said, at in _threes(answer)}
 
     async def beat(self, about: bytes, ttl: float) -> None:
         self._check_open()
-        await self._link.script(NODES_HERE, [NODES], [self.node, round(ttl * 1000), about])
+        await self._link.script(NODES_HERE, [NODES], [self.node, round(ttl * 1000), about], idempotent=True)
 
     async def nodes(self) -> list[Node]:
         self._check_open()
-        answer = await self._link.script(NODES_HERE, [NODES], [])
+        answer = await self._link.script(NODES_HERE, [NODES], [], idempotent=True)
         return sorted(
             (Node(node.decode(), about, age / 1000) for node, about, age in _threes(answer)),
             key=lambda node: node.node_id,

@@ -160,6 +160,11 @@ class Channels:
         if self._lines.get(line.address) is line:
             del self._lines[line.address]
         self._ending.discard(line.task)
+        if line.names and not self._closed:
+            host, port = line.address.host, line.address.port
+            log.warning(
+                "lost the connection to %s:%s on which %s listen: %s", host, port, len(line.names), reason
+            )
         for name in line.names:
             self.lost(line, name, reason)
 
@@ -210,8 +215,12 @@ class Channels:
             line.join(name)
 
     async def _watch(self) -> None:
+        generation = self._link.generation
         while True:
             await asyncio.sleep(TICK)
+            if generation != self._link.generation:
+                generation = self._link.generation
+                await self._move()
             for line in list(self._lines.values()):
                 if line.look():
                     continue
@@ -219,6 +228,20 @@ class Channels:
                 del self._lines[line.address]
                 self._ending.add(line.task)
                 line.end()
+
+    async def _move(self) -> None:
+        """Leave who is no primary any more: it may answer every ping and hear of nothing."""
+        for name, want in list(self._wanted.items()):
+            line = want.line
+            if line is None:
+                continue
+            try:
+                address = await self._link.locate(name)
+            except StoreError:
+                return  # Nobody knows better now; the link counts on when somebody does.
+            if want.line is line and line.address != address:
+                line.leave(name)
+                self.lost(line, name, "the slot moved")
 
 
 class _Line:

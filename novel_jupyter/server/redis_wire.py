@@ -138,8 +138,19 @@ class Script:
 class Link(Protocol):
     """What the bus asks of the connections (`redis_link`). Whoever made them closes them."""
 
-    async def script(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
-        """The script's answer. Raises StoreUnavailable."""
+    @property
+    def generation(self) -> int:
+        """Counts what is known to have changed in where the primaries are."""
+
+    async def script(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        args: Sequence[str | bytes | int],
+        *,
+        idempotent: bool = False,
+    ) -> Any:
+        """The script's answer. `idempotent`: to run it twice does no harm. Raises StoreUnavailable."""
 
     def publish(self, channel: str, payload: bytes) -> None:
         """SPUBLISH, best effort, in the order of the calls."""
