@@ -101,7 +101,7 @@ def _warnings(found: Primary, replicas: int) -> list[str]:
         warnings.append("appendonly is no: a crash loses everything since the last snapshot of the server")
     if found.replicas < replicas:
         warnings.append(
-            f"{replicas} replicas were asked for and {found.replicas} are online: until they are, nothing goes"
+            f"of the {replicas} replicas that have to confirm {found.replicas} are online: nothing will be"
         )
     if found.cluster_state not in (None, "ok"):
         warnings.append(f"the state of the Cluster is {found.cluster_state!r}")

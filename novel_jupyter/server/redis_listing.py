@@ -20,7 +20,7 @@ import orjson
 
 from .ports import SessionInfo, SessionPage, StoreError, StoreUnavailable
 from .redis_link import RedisLink
-from .redis_scripts import MARK, TIDY
+from .redis_queries import MARK, TIDY
 
 log = logging.getLogger(__name__)
 

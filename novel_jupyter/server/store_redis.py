@@ -16,8 +16,8 @@ list: a crash leaves rows too many, never too few, and what a listing shows is r
 themselves. (By default a failover, or a node of a Cluster that loses power, may lose a row: that session is
 listed again with its next activity.)
 
-Parts: `RedisStore`. Connections are in `redis_link`, scripts and the layout of the keys in `redis_scripts`,
-records as bytes in `redis_records`, the listing in `redis_listing`.
+Parts: `RedisStore`. Connections are in `redis_link`, scripts and the layout of the keys in `redis_scripts`
+and `redis_queries`, records as bytes in `redis_records`, the listing in `redis_listing`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from typing import Any, Final
 
 from novel_jupyter.core.model import Head
 
+from . import redis_queries as queries
 from . import redis_records as records
-from . import redis_scripts as scripts
 from .bus import Announcement
 from .ports import (
     BEHIND_ENTRIES,
@@ -53,6 +53,7 @@ from .redis_address import RedisAddress
 from .redis_link import RedisLink
 from .redis_listing import Listing, parse_cursor
 from .redis_room import Room
+from .redis_scripts import APPEND, CREATE
 from .redis_wire import Script, channel, encode_announcement, key
 
 BEHIND_BYTES: Final = 1024 * 1024
@@ -107,7 +108,7 @@ class RedisStore:
         args = [self._strict, *kept, *records.pack_writes(entries, results, about)]
         async with self._room.seat():
             await self._listing.mark(info)
-            if not await self._run(scripts.CREATE, keys, args):
+            if not await self._run(CREATE, keys, args):
                 raise SessionExists(info.session_id)
             await self._listing.moved(info.session_id, None, records.listed(info))
 
@@ -116,7 +117,7 @@ class RedisStore:
             return await self._info(session_id)
 
     async def _info(self, session_id: str) -> SessionInfo:
-        answer = await self._read(scripts.LOOK, session_id, _READ, *records.INFO)
+        answer = await self._read(queries.LOOK, session_id, _READ, *records.INFO)
         return records.unpack_info(session_id, answer)
 
     async def _infos(self, session_ids: Sequence[str]) -> list[SessionInfo | None]:
@@ -130,7 +131,7 @@ class RedisStore:
 
     async def head(self, session_id: str) -> Head:
         async with self._room.seat():
-            epoch, number, hash = await self._read(scripts.LOOK, session_id, _READ, "epoch", "seq", "hash")
+            epoch, number, hash = await self._read(queries.LOOK, session_id, _READ, "epoch", "seq", "hash")
             return Head(epoch.decode(), int(number), hash.decode())
 
     async def append(self, append: Append) -> Head | Behind:
@@ -153,7 +154,7 @@ class RedisStore:
         async with self._room.seat():
             if info is not None:
                 await self._listing.mark(info)
-            answer = await self._run(scripts.APPEND, keys, args)
+            answer = await self._run(APPEND, keys, args)
             if answer == 0:
                 raise SessionNotFound(append.session_id)
             if len(answer) > 3:
@@ -170,7 +171,7 @@ class RedisStore:
         if after < 0 or limit < 1:
             raise ValueError("after counts from 0, limit from 1")
         async with self._room.seat():
-            answer = await self._read(scripts.READ, session_id, f"{_READ} log", after, limit, READ_BYTES)
+            answer = await self._read(queries.READ, session_id, f"{_READ} log", after, limit, READ_BYTES)
         if len(answer) == 1:
             raise LogTrimmed(int(answer[0]))
         return records.unpack_entries(after, *answer)
@@ -182,7 +183,7 @@ class RedisStore:
         async with self._room.seat():
             while more and len(found) < RESULTS_KEPT:
                 more, cid, lengths, blob = await self._read(
-                    scripts.RESULTS,
+                    queries.RESULTS,
                     session_id,
                     f"{_READ} clients results",
                     *(field, cid, below, RESULTS_KEPT - len(found), READ_BYTES),
@@ -193,7 +194,7 @@ class RedisStore:
 
     async def clients(self, session_id: str) -> list[tuple[str, str]]:
         async with self._room.seat():
-            answer = await self._read(scripts.CLIENTS, session_id, f"{_READ} clients")
+            answer = await self._read(queries.CLIENTS, session_id, f"{_READ} clients")
         return records.unpack_clients(*answer)
 
     async def put_snapshot(self, session_id: str, head: Head, body: bytes) -> bool:
@@ -203,7 +204,7 @@ class RedisStore:
             *(self._strict, head.sequence_id, head.hash, record, self._keep_entries),
         ]
         async with self._room.seat():
-            answer: int = await self._run(scripts.PUT_SNAPSHOT, keys, args, idempotent=True)
+            answer: int = await self._run(queries.PUT_SNAPSHOT, keys, args, idempotent=True)
         if answer < 0:
             raise SessionNotFound(session_id)
         return answer == 1
@@ -211,7 +212,7 @@ class RedisStore:
     async def snapshot(self, session_id: str, at_or_before: int | None = None) -> Snapshot | None:
         at = "" if at_or_before is None else at_or_before
         async with self._room.seat():
-            answer = await self._read(scripts.SNAPSHOT, session_id, f"{_READ} snaps", at)
+            answer = await self._read(queries.SNAPSHOT, session_id, f"{_READ} snaps", at)
         return records.unpack_snapshot(*answer) if answer else None
 
     async def sessions(
@@ -226,7 +227,7 @@ class RedisStore:
     async def delete(self, session_id: str) -> None:
         keys = _keys(session_id, _ALL)
         async with self._room.seat():
-            answer = await self._run(scripts.DELETE, keys, [self._strict])
+            answer = await self._run(queries.DELETE, keys, [self._strict])
             if answer == 0:
                 raise SessionNotFound(session_id)
             await self._listing.moved(session_id, records.unpack_listed(*answer), None)

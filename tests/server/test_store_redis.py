@@ -1,6 +1,7 @@
 """The Redis store: the contract of the port on every kind of Redis.
 
-Parts: the contract on one server, on a Cluster, and strict.
+Parts: the contract on one server, on a Cluster, and strict on a Cluster with replicas. What fails is in
+`test_store_redis_failures`, comparisons and figures in `test_store_redis_compared`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from server.store_records import Opener
 
 from novel_jupyter.server.store_redis import RedisStore
 from novel_jupyter.testing_redis import RedisServer, flavours
+from novel_jupyter.testing_redis_cluster import RedisCluster
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -43,3 +45,36 @@ class TestOneServer(RedisContract):
     def url(self, server: RedisServer) -> str:
         server.ask("FLUSHALL")
         return server.url
+
+
+def flush(cluster: RedisCluster) -> None:
+    for primary in cluster.primaries:
+        primary.ask("FLUSHALL")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+class TestCluster(RedisContract):
+    @pytest.fixture
+    def url(self, cluster: RedisCluster) -> str:
+        flush(cluster)
+        return cluster.url
+
+
+@pytest.fixture(scope="module")
+def replicated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("replicated"), replicas=1) as cluster:
+        yield cluster
+
+
+class TestStrictCluster(RedisContract):
+    replicas = 1
+
+    @pytest.fixture
+    def url(self, replicated: RedisCluster) -> str:
+        flush(replicated)
+        return replicated.url
