@@ -25,6 +25,8 @@ from .ports import RESULTS_KEPT, Append, Entry, LogTrimmed, Result, SessionInfo,
 
 PAGE = 1000
 EDITS_KEPT = 256
+REACH = 256
+"""Events before a snapshot that are loaded with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,25 @@ async def _load(store: Store, session_id: str, keep: int) -> Loaded:
     found = await store.snapshot(session_id)
     if found is not None:
         room = _from_snapshot(room, found.head, found.body) or room
-    base, recent = room, list[Event]()
+    base = room
+    recent = await _before(store, room, min(REACH, keep))
     async for events in _pages(store, session_id, room.head.sequence_id):
         room = room.after(events)
         recent = [*recent, *events][-keep:]
     return Loaded(room, info, recent, base)
+
+
+async def _before(store: Store, room: Room, count: int) -> list[Event]:
+    """Up to `count` events that led to the room: they tell its history from another."""
+    at = room.head.sequence_id
+    after = max(0, at - count)
+    try:
+        entries = await store.read(room.session_id, after, at - after) if at > after else []
+    except LogTrimmed as trimmed:
+        left = at - trimmed.floor
+        entries = await store.read(room.session_id, trimmed.floor, left) if left > 0 else []
+    # A page is bounded in bytes too: one that does not reach the room is of no use.
+    return events_of(entries) if entries and entries[-1].sequence_id == at else []
 
 
 def _from_snapshot(room: Room, head: Head, body: bytes) -> Room | None:

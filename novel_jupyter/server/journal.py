@@ -10,11 +10,13 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from novel_jupyter.core.events import Event
 from novel_jupyter.core.messages import ClientMessage
 from novel_jupyter.core.policy import Principal
+from novel_jupyter.core.room import HOST
 
 from .archive import result_of
-from .ports import Result, ResultKey
+from .ports import Result, ResultKey, Store
 
 RESULTS = 1024
 MADE = 1024
@@ -38,10 +40,32 @@ class Journal:
         self._results: deque[tuple[int, Result]] = deque(maxlen=RESULTS)
         self._made: deque[Made] = deque()
         self._bytes = 0
+        self._owed: dict[ResultKey, None] = {}
 
     def learn(self, results: Iterable[Result]) -> None:
         """Remember results that are in the store."""
-        self._results.extend((result_of(result).sequence_id, result) for result in results)
+        for result in results:
+            self._owed.pop(result.key, None)
+            self._results.append((result_of(result).sequence_id, result))
+
+    def owe(self, events: Iterable[Event]) -> None:
+        """Events came without their results."""
+        for event in events:
+            if event.id is not None and event.user_id is not None:
+                client_id, _, n = event.id.rpartition(":")
+                if not n.isdecimal():
+                    continue  # a join, which is no command
+                principal = HOST if client_id.startswith("host:") else event.user_id
+                self._owed[principal, client_id, int(n)] = None
+        while len(self._owed) > RESULTS:
+            del self._owed[next(iter(self._owed))]
+
+    async def settle(self, store: Store, session_id: str) -> None:
+        """Look up the results that are owed. Raises StoreError."""
+        for principal, client_id in dict.fromkeys(key[:2] for key in self._owed):
+            rows = await store.results(session_id, principal, client_id)
+            self.learn([row for row in rows if row.key in self._owed])
+        self._owed.clear()
 
     def decided(self, made: Made) -> None:
         self._made.append(made)

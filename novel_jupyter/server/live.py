@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,7 +30,7 @@ from .bus import Announcement
 from .config import Config
 from .events_log import Log
 from .journal import Journal, Made
-from .ports import Append, Behind, SessionNotFound, Store, StoreError, StoreUnavailable
+from .ports import Append, Behind, Result, SessionNotFound, Store, StoreError, StoreUnavailable
 from .recovery import Memory, Recovered, reconcile
 from .snapshots import Snapshots
 from .sync import Ring
@@ -245,6 +245,7 @@ class LiveRoom:
 
     def _go_on(self, events: list[Event]) -> None:
         self.room = self.room.after(events)
+        self.journal.owe(events)
         self._shown(events)
 
     # --- what other servers append -------------------------------------------------------------------------
@@ -266,20 +267,30 @@ class LiveRoom:
     async def _hear(self) -> None:
         while self._news:
             news = self._news.popleft()
-            self.journal.learn(news.results)
-            for row in news.results:
-                known = self.room.results.get((row.principal, row.client_id))
-                if known is not None:
-                    known.add(archive.result_of(row))
             entries = [entry for entry in news.entries if entry.sequence_id > self.head.sequence_id]
             if news.head.epoch == self.head.epoch and entries and archive.follows(self.room, entries[0]):
                 self._go_on(archive.events_of(entries))
-            elif news.head.sequence_id > self.head.sequence_id or news.head.epoch != self.head.epoch:
+            if news.head.epoch == self.head.epoch and self._has(news.head):
+                self._learn_from(news.results)
+            else:
                 self._look = True
         if self._look:
             self._look = False
             await self._reconcile()
+            await self.journal.settle(self._store, self.room.session_id)
             self.snapshots.maybe(self.room)
+
+    def _has(self, head: Head) -> bool:
+        """Whether `head` is a point of this room's history, as far as it is in memory."""
+        return head.hash == self.head.hash or self.ring.hash_at(head.sequence_id) == head.hash
+
+    def _learn_from(self, results: Sequence[Result]) -> None:
+        """Results of another server, whose events are in this room's history."""
+        self.journal.learn(results)
+        for row in results:
+            known = self.room.results.get((row.principal, row.client_id))
+            if known is not None:
+                known.add(archive.result_of(row))
 
     async def _reconcile(self, append: Append | None = None) -> None:
         """Make the store and this room agree; of `append` nobody knows the outcome. Raises StoreError."""
@@ -290,10 +301,11 @@ class LiveRoom:
         self.is_stale = False
         self._on_store(True)
         same = found.room.head.epoch == self.head.epoch
+        learned: Sequence[Result] = ()
         if append is not None and found.loaded is None:
             stored = {event.hash for event in found.events}
             if append.entries and append.entries[-1].hash in stored:
-                self.journal.learn(append.results)
+                learned = append.results
         if found.how:
             metrics.RECOVERED.labels(found.how[-1]).inc()
             self._log.info(
@@ -308,6 +320,8 @@ class LiveRoom:
             self._replace_room(found, found.loaded)
         else:
             self.room = replace(found.room, results=self.room.results)
+            self.journal.owe(found.events)
+            self.journal.learn(learned)
             self._shown(found.events)
         if not same or found.loaded is not None:
             self.room.results.clear()
@@ -341,18 +355,22 @@ class LiveRoom:
 
     async def _learn_results(self, batch: list[Asked]) -> None:
         for key in self._keys(batch):
-            await self.learn_client(key)
+            await self._learn(key)
 
     async def learn_client(self, key: ClientKey) -> None:
-        """Have one client's kept results in memory; the least recently learned make room."""
-        cache = self.room.results
-        if key in cache:
-            return
+        """Have one client's kept results in memory. Raises StoreError."""
         try:
-            found = await archive.results(self._store, self.room, *key)
+            await self._learn(key)
         except SessionNotFound:
             self.look()
             raise StoreUnavailable("the store lost the session", unknown=False) from None
+
+    async def _learn(self, key: ClientKey) -> None:
+        """The least recently learned client makes room."""
+        cache = self.room.results
+        if key in cache:
+            return
+        found = await archive.results(self._store, self.room, *key)
         while len(cache) >= CLIENTS_KEPT:
             del cache[next(iter(cache))]
         cache.setdefault(key, found)

@@ -79,12 +79,15 @@ class Recovered:
 async def reconcile(store: Store, memory: Memory, keep: int) -> Recovered:
     """Make the room and the store agree. `keep`: events to keep when it is loaded anew.
 
-    Raises StoreUnavailable; SessionNotFound when there is nothing to begin anew from.
+    Raises StoreUnavailable.
     """
     found = Recovered(memory.room)
     for _ in range(ROUNDS):
-        if await _step(store, memory, found, keep):
-            return found
+        try:
+            if await _step(store, memory, found, keep):
+                return found
+        except SessionNotFound:
+            continue  # emptied between two looks
     raise StoreUnavailable("other servers were always faster", unknown=False)
 
 
@@ -184,8 +187,8 @@ async def _restore(store: Store, memory: Memory, found: Recovered) -> None:
 async def _adopt(store: Store, memory: Memory, found: Recovered, keep: int) -> None:
     """Take the store's history for the session's, and say so with a new epoch."""
     loaded = await archive.load(store, found.session_id, keep)
-    common = await _common_point(store, memory)
     head = loaded.room.head
+    common = await _common_point(store, memory, head)
     if common is not None and head.epoch == memory.room.head.epoch:
         renamed = await store.append(Append(found.session_id, head, epoch=secrets.token_hex(8)))
         if isinstance(renamed, Behind):
@@ -198,9 +201,9 @@ async def _adopt(store: Store, memory: Memory, found: Recovered, keep: int) -> N
     found.how.append("skipped" if common is None else "forked")
 
 
-async def _common_point(store: Store, memory: Memory) -> int | None:
+async def _common_point(store: Store, memory: Memory, stored: Head) -> int | None:
     """The last event that both histories have; None when ours ended long before what is kept of theirs."""
-    after = memory.base.head.sequence_id
+    after = memory.ring.first - 1
     try:
         theirs = await store.read(memory.room.session_id, after, archive.PAGE)
     except LogTrimmed as trimmed:
@@ -208,7 +211,7 @@ async def _common_point(store: Store, memory: Memory) -> int | None:
             return None
         after = trimmed.floor
         theirs = await store.read(memory.room.session_id, after, archive.PAGE)
-    common = after
+    common = min(after, stored.sequence_id)
     for entry in theirs:
         if memory.ring.hash_at(entry.sequence_id) != entry.hash:
             break

@@ -11,8 +11,8 @@ import asyncio
 import time
 from typing import Final, Protocol
 
-from orjson import JSONDecodeError, dumps, loads
-from pydantic import JsonValue, ValidationError
+from orjson import dumps, loads
+from pydantic import JsonValue
 
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.messages import Progress
@@ -159,10 +159,10 @@ class SessionLink:
         try:
             said = loads(note)
             self._take(said["k"], said)
-        except (JSONDecodeError, KeyError, TypeError, ValueError, ValidationError) as error:
-            self._log.failure("note", error, session=self._session.id)
         except Refused:
             self._ask_for_prose()  # a piece of what is streamed was missed
+        except Exception as error:  # one strange note is not the session's fault
+            self._log.failure("note", error, session=self._session.id)
 
     def _take(self, k: str, said: dict[str, JsonValue]) -> None:
         session = self._session

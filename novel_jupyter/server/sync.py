@@ -37,6 +37,11 @@ class Ring:
         while self._events and (len(self._events) > self._max_events or self._bytes > self._max_bytes):
             self._bytes -= len(self._events.popleft().body)
 
+    @property
+    def first(self) -> int:
+        """The sequence_id of the oldest event; 1 when there is none."""
+        return self._events[0].sequence_id if self._events else 1
+
     def after(self, sequence_id: int) -> list[Event] | None:
         """The events after `sequence_id`, or None when the ring does not reach back so far."""
         if not self._events or self._events[0].sequence_id > sequence_id + 1:

@@ -46,8 +46,8 @@ def principal(name: str) -> Principal:
 class Inside:
     """One hub. Its timer is not running: `every` is called by hand."""
 
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
+    def __init__(self, hub: Hub, place: Place) -> None:
+        self.hub, self.place = hub, place
 
     @classmethod
     @asynccontextmanager
@@ -64,7 +64,7 @@ class Inside:
         tokens = KernelTokens(lambda kernel_id: None, 600.0)
         hub = Hub(wrap(store), bus, replace(Config(), **config), log, tokens, Stories([]))
         try:
-            yield cls(hub)
+            yield cls(hub, bus.place)
         finally:
             await hub.drain()
 
@@ -178,6 +178,17 @@ class Listener:
 
     def heard(self, kind: str) -> list[Message]:
         return [m for m in self.messages if m["data"].get("kind") == kind]
+
+    def replica_cursors(self) -> dict[str, Message]:
+        """Cursors as this client would show them, by connection."""
+        shown: dict[str, Message] = {}
+        for message in self.messages:
+            for cursor in message["data"].get("cursors", ()) if message["type"] == "user_cursor" else ():
+                if cursor["target"] is None:
+                    shown.pop(cursor["connection_id"], None)
+                else:
+                    shown[cursor["connection_id"]] = cursor
+        return shown
 
     def replica(self) -> Replica:
         """Of the one session that was joined."""
