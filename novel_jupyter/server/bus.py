@@ -17,8 +17,9 @@ B5  When the link was down, `relinked` is called for every session that listens:
 B6  Nodes make themselves known with `beat`, and are forgotten `ttl` seconds after their last.
 B7  Memory and connections do not grow with what is published. Notes are at most NOTE_BYTES. A slow listener
     delays nobody: its notes are dropped, and it is told `relinked`.
-B8  `close` ends every listening; later calls raise StoreClosed. A medium that is away raises StoreUnavailable
-    from `here`, `beat` and `nodes`; `publish` never raises, it loses.
+B8  `close` ends every listening as `unlisten` does; later calls raise StoreClosed, but `publish` and
+    `unlisten`, which do nothing then. A medium that is away raises StoreUnavailable from `listen` (nothing is
+    listened to then), `here`, `beat` and `nodes`; `unlisten` does what it can, and `publish` loses.
 
 Parts: `Announcement`, `Row`, `Node`, `Listener`, `Bus`, `LocalBus` (one process, no medium).
 """

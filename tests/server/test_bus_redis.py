@@ -8,8 +8,10 @@ how long a note takes.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -258,6 +260,47 @@ async def test_b7_a_slow_listener_delays_nobody_and_is_told(tmp_path: Path, buse
         await ear.until("relinked")
         assert len(ear.heard) < said
         await heard_again(a, "s1", ear)
+
+
+@pytest.mark.asyncio
+async def test_b7_memory_does_not_grow_with_what_is_said(redis_server: RedisServer, buses: Buses) -> None:
+    a, b = await buses(redis_server, "a"), await buses(redis_server, "b")
+    ear = Ear()
+    await b.listen("busy", ear)
+
+    async def say(count: int) -> None:
+        for i in range(count):
+            a.publish("busy", b"x" * 4096)
+            if i % 500 == 499:
+                await ear.until_true(lambda: len(ear.heard) == 500)
+                ear.heard.clear()
+
+    tracemalloc.start()
+    try:
+        held = []
+        for count in (2000, 10_000):
+            await say(count)
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert held[1] - held[0] < 1_000_000, "40 MB were said"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ticks", [0, 1, 2, 5])
+async def test_a_cancelled_listen_leaves_nothing(redis_server: RedisServer, buses: Buses, ticks: int) -> None:
+    a, b = await buses(redis_server, "a"), await buses(redis_server, "b")
+    task = asyncio.ensure_future(b.listen("cancelled", Ear()))
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert b._listeners == {}
+    [ear] = await listening([b], "cancelled")
+    a.publish("cancelled", b"heard")
+    await ear.until(("a", b"heard"))
+    assert ear.heard == [("a", b"heard")]
 
 
 @pytest.mark.asyncio
