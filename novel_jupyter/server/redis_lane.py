@@ -162,6 +162,8 @@ class Lane:
                 if not self._queue:
                     self._due.clear()
                     await self._due.wait()
+                    # Whoever asks in this tick comes along, and a connection that just ended says so.
+                    await asyncio.sleep(0)
                 elif batch := self._take():
                     await self._exchange(batch)
         finally:

@@ -204,7 +204,7 @@ end
 
 # ARGV: strict, epoch seq hash as expected, epoch seq hash afterwards, bounds of what is missed, channel and
 # announcement or two empty ones; entries results info, their numbers and themselves.
-# Answers 0 (no such session), 1 and what the listing said before, or what makes this append late.
+# Answers 0 (no such session), what the listing said before if that changes, or what makes this append late.
 APPEND: Final = Script(
     TOUCH
     + ENTRIES
@@ -244,7 +244,7 @@ end
 write(at, known, meta)
 redis.call('HSET', META, 'epoch', ARGV[5], 'seq', ARGV[6], 'hash', ARGV[7])
 if ARGV[10] ~= '' then redis.call('SPUBLISH', ARGV[10], ARGV[11]) end
-return {1, meta.last_activity, meta.members}
+return ARGV[at + 2] == '0' and {} or {meta.last_activity, meta.members}
 """
 )
 

@@ -157,13 +157,13 @@ class RedisStore:
             answer = await self._run(APPEND, keys, args)
             if answer == 0:
                 raise SessionNotFound(append.session_id)
-            if len(answer) > 3:
+            if len(answer) > 2:
                 return _behind(append, answer)
             if self.link.replicas:
                 # Nobody hears of it before the replicas have it (S20).
                 self.link.publish(place, told)
             if info is not None:
-                before_it = records.unpack_listed(*answer[1:])
+                before_it = records.unpack_listed(*answer)
                 await self._listing.moved(append.session_id, before_it, records.listed(info))
             return head
 
