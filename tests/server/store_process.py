@@ -1,23 +1,25 @@
 """A program that appends until it is stopped, for tests that need several processes or kill one.
 
 `python store_process.py module:function target client count`: the function opens the store at the target.
+Parts: the program; for tests, `start_process`, `parse` (what it said) and `check_log`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
-from server.store_records import command
+from server.store_records import EMPTY, command, make_entries
 
-from novel_jupyter.server.ports import (
-    Behind,
-    Store,
-)
+from novel_jupyter.core.model import Head
+from novel_jupyter.server.ports import Behind, Store
 
 
 async def append_until_stopped(store: Store, client: str, count: int) -> None:
@@ -44,6 +46,46 @@ async def _main(opener: str, target: str, client: str, count: str) -> None:
         await append_until_stopped(store, client, int(count))
     finally:
         await store.close()
+
+
+def start_process(opener: str, target: str, client: str, count: int) -> subprocess.Popen[str]:
+    """Begin the program. `opener` is `module:function`."""
+    return subprocess.Popen(
+        [sys.executable, __file__, opener, target, client, str(count)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+
+
+async def check_log(store: Store, acknowledged: dict[str, dict[int, int]]) -> None:
+    """Gapless, chained, every command whole and once, and everything that was acknowledged at its place."""
+    head, position, ends = EMPTY, 0, dict[str, int]()
+    while page := await store.read("s1", position, 1000):
+        for entry in page:
+            position += 1
+            assert entry.sequence_id == position
+            (due,) = make_entries(head, 1, entry.body)
+            assert entry == due
+            head = Head(EMPTY.epoch, position, entry.hash)
+            ends[entry.body.decode()] = position
+    assert await store.head("s1") == head
+    total = 0
+    for client, answers in acknowledged.items():
+        done = [result.n for result in await store.results("s1", "ann", client)]
+        assert done == list(range(1, len(done) + 1))
+        assert set(answers) <= set(done)
+        for n, sequence_id in answers.items():
+            assert ends[f"{client}:{n}"] == sequence_id
+        total += sum(n % 3 + 1 for n in done)
+    assert total == position, "entries and results went together"
+
+
+def parse(output: str, *, first_whole: bool = True) -> dict[int, int]:
+    """Answers that were said. The first and the last line may be cut."""
+    lines = output.splitlines(keepends=True)
+    whole = [line for line in (lines if first_whole else lines[2:]) if line.endswith("\n")]
+    return {int(n): int(sequence_id) for n, sequence_id in (line.split() for line in whole)}
 
 
 if __name__ == "__main__":

@@ -6,26 +6,18 @@ Law: what was acknowledged is there, once, at its place; whatever a crash leaves
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from server import store_process
-from server.store_records import (
-    EMPTY,
-    command,
-    make_entries,
-    make_info,
-)
+from server.store_process import check_log, parse, start_process
+from server.store_records import EMPTY, command, make_info
 
-from novel_jupyter.core.model import Head
 from novel_jupyter.server.store_sqlite import SqliteStore
 
 pytestmark = pytest.mark.timeout(60)
@@ -44,54 +36,27 @@ async def store(path: Path) -> AsyncIterator[SqliteStore]:
     await store.close()
 
 
-def start_process(path: Path, client: str, count: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [
-            *(sys.executable, store_process.__file__),
-            *("novel_jupyter.server.store_sqlite:SqliteStore.open", str(path), client, str(count)),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-    )
+def start(path: Path, client: str, count: int) -> subprocess.Popen[str]:
+    return start_process("novel_jupyter.server.store_sqlite:SqliteStore.open", str(path), client, count)
 
 
-async def check_log(path: Path, acknowledged: dict[str, dict[int, int]]) -> None:
-    """Gapless, chained, every command whole and once, and everything that was acknowledged at its place."""
+async def check(path: Path, acknowledged: dict[str, dict[int, int]]) -> None:
     store = await SqliteStore.open(path)
-    head, position, ends = EMPTY, 0, dict[str, int]()
-    while page := await store.read("s1", position, 1000):
-        for entry in page:
-            position += 1
-            assert entry.sequence_id == position
-            (due,) = make_entries(head, 1, entry.body)
-            assert entry == due
-            head = Head(EMPTY.epoch, position, entry.hash)
-            ends[entry.body.decode()] = position
-    assert await store.head("s1") == head
-    total = 0
-    for client, answers in acknowledged.items():
-        done = [result.n for result in await store.results("s1", "ann", client)]
-        assert done == list(range(1, len(done) + 1))
-        assert set(answers) <= set(done)
-        for n, sequence_id in answers.items():
-            assert ends[f"{client}:{n}"] == sequence_id
-        total += sum(n % 3 + 1 for n in done)
-    assert total == position, "entries and results went together"
+    await check_log(store, acknowledged)
     await store.close()
 
 
 @pytest.mark.process
 @pytest.mark.asyncio
 async def test_s7_two_processes_append_to_one_session(path: Path, store: SqliteStore) -> None:
-    processes = {client: start_process(path, client, 120) for client in ("a", "b")}
+    processes = {client: start(path, client, 120) for client in ("a", "b")}
     acknowledged = dict[str, dict[int, int]]()
     for client, process in processes.items():
         output, _ = await asyncio.to_thread(process.communicate, timeout=30)
         assert process.returncode == 0
         acknowledged[client] = parse(output)
         assert len(acknowledged[client]) == 120
-    await check_log(path, acknowledged)
+    await check(path, acknowledged)
 
 
 @pytest.mark.process
@@ -103,7 +68,7 @@ async def test_s6_nothing_acknowledged_is_lost_when_writers_are_killed(
     rng = random.Random(7)
     acknowledged: dict[str, dict[int, int]] = {"a": {}, "b": {}}
     for _ in range(5):
-        processes = {client: start_process(path, client, 1000) for client in acknowledged}
+        processes = {client: start(path, client, 1000) for client in acknowledged}
         for process in processes.values():
             assert process.stdout is not None
             await asyncio.to_thread(process.stdout.read, 4)  # it is writing
@@ -113,7 +78,7 @@ async def test_s6_nothing_acknowledged_is_lost_when_writers_are_killed(
             assert process.stdout is not None
             output, _ = await asyncio.to_thread(process.communicate, timeout=30)
             acknowledged[client].update(parse(output, first_whole=False))
-        await check_log(path, acknowledged)
+        await check(path, acknowledged)
     assert all(acknowledged.values())
 
 
@@ -132,7 +97,7 @@ async def test_s6_a_torn_write_ahead_log_opens_at_a_whole_append(
     for i in range(12):
         copy = tmp_path / f"torn-{i}" / "store.sqlite"
         tear(path, copy, rng)
-        await check_log(copy, {"a": {}})
+        await check(copy, {"a": {}})
         torn = await SqliteStore.open(copy)
         kept.add((await torn.head("s1")).sequence_id)
         await torn.close()
@@ -146,10 +111,3 @@ def tear(path: Path, copy: Path, rng: random.Random) -> None:
     end = rng.randrange(len(wal) // 2, len(wal))
     junk = rng.randbytes(rng.randrange(0, 5000))
     copy.with_name(copy.name + "-wal").write_bytes(wal[:end] + junk)
-
-
-def parse(output: str, *, first_whole: bool = True) -> dict[int, int]:
-    """Answers that were said. The first and the last line may be cut."""
-    lines = output.splitlines(keepends=True)
-    whole = [line for line in (lines if first_whole else lines[2:]) if line.endswith("\n")]
-    return {int(n): int(sequence_id) for n, sequence_id in (line.split() for line in whole)}
