@@ -41,9 +41,11 @@ c.JupyterHub.services = [
 
 # --- who may do what ----------------------------------------------------------------------------------------
 
+# Each holds the next: who is moved from the players to the audience keeps the login, and watches. Who is
+# moved up logs in anew, since a login never gains rights.
 c.JupyterHub.custom_scopes = {
-    DIRECT: {"description": "Direct story sessions: join them as a director"},
-    PLAY: {"description": "Play in story sessions, and begin new ones"},
+    DIRECT: {"description": "Direct story sessions: join them as a director", "subscopes": [PLAY]},
+    PLAY: {"description": "Play in story sessions, and begin new ones", "subscopes": [WATCH]},
     WATCH: {"description": "Watch story sessions"},
     KERNEL: {"description": "Let the kernels of one's own server host stories"},
 }

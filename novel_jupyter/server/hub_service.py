@@ -27,6 +27,8 @@ SETTINGS: Final = (
     "--ServerApp.terminals_enabled=False",
     "--ServerApp.allow_root=True",
     "--ServerApp.default_url=/novel/login",
+    # Who loses a right is refused by REST, too, before long.
+    "--HubAuth.cache_max_age=30",
 )
 
 

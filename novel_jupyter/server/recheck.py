@@ -105,7 +105,7 @@ class Rechecks:
         self._interval = interval
         self._log = log
         self._asking: dict[str, asyncio.Task[None]] = {}
-        self._away = False
+        self._away_since = 0.0
 
     def every(self, now: float) -> None:
         """Put the questions that are due, as far as there is room."""
@@ -137,11 +137,12 @@ class Rechecks:
                 verdict = await ask()
         except Exception as error:
             connection.ask_at = now + min(SOON, self._interval)
-            if not self._away:
-                self._away = True
+            if not self._away_since:
+                self._away_since = now
                 self._log.failure("recheck", error)
             return
-        self._away = False
+        if self._away_since and self._away_since < now:
+            self._away_since = 0.0
         connection.ask_at = self._next(now)
         if connection.closed:
             return

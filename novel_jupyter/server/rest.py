@@ -152,6 +152,8 @@ class SessionsHandler(NovelHandler):
     async def post(self) -> None:
         """Create a session; its creator is the owner, unless a kernel made it."""
         principal, _ = await self.principal("write")
+        if not principal.may_begin:
+            return self.refuse("forbidden", "you may watch stories here, and not begin them")
         try:
             wanted = NewSession.model_validate(self.body())
             changes = ChangeSettings.model_validate({"kind": "set_settings", **wanted.settings})
@@ -166,8 +168,6 @@ class SessionsHandler(NovelHandler):
         except StoryError as error:
             return self.refuse("bad_story", str(error), 400)
         settings = self._settings(changes)
-        if not principal.may_begin:
-            return self.refuse("forbidden", "you may watch stories here, and not begin them")
         self.hub.may_create(principal)
         session_id = await self.hub.create(opening, principal, settings, wanted.seed)
         self.answer(

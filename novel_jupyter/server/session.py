@@ -293,7 +293,7 @@ class Session:
             subscriber.connection.error(refused.data(), id=made.message.id, session_id=self.id)
 
     def _removed(self, user_id: str) -> None:
-        for subscriber in self.subscribers.of_user(user_id):
+        for subscriber in self.subscribers.of_user(user_id) + self.subscribers.of_kernels_of(user_id):
             connection = subscriber.connection
             self.leave(connection)
             connection.error(

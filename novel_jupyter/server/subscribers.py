@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from novel_jupyter.core.events import Event
 from novel_jupyter.core.model import State
+from novel_jupyter.core.policy import person_of
 from novel_jupyter.core.views import View, view_of, wire_bytes
 
 from .connection import Connection
@@ -62,6 +63,12 @@ class Subscribers:
 
     def of_user(self, user_id: str) -> list[Subscriber]:
         return [s for s in self._by_connection.values() if s.connection.principal.user_id == user_id]
+
+    def of_kernels_of(self, user_id: str) -> list[Subscriber]:
+        """The kernels that are known to be this person's."""
+        return [
+            s for s in self._by_connection.values() if person_of(s.connection.principal.user_id) == user_id
+        ]
 
     def broadcast(self, events: Sequence[Event], state: State) -> list[Subscriber]:
         """Committed events, in order, to everyone, each as seen in the reader's view.

@@ -6,6 +6,7 @@ Parts: `Browser` (pages, REST, sockets, cells in a kernel), `refused_socket`.
 
 from __future__ import annotations
 
+import ast
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -103,41 +104,25 @@ class Kernel:
         self.id = id
         self._socket = socket
 
-    async def run(self, code: str) -> str:
-        """Run a cell and return what it printed. Raises AssertionError with its traceback if it failed."""
+    async def run(self, code: str, value: str = "None") -> Any:
+        """Run a cell and return the value of an expression, of plain data, that is computed after it.
+
+        Raises AssertionError with the cell's traceback if it failed.
+        """
         id = secrets.token_hex(8)
-        header = {
-            "msg_id": id,
-            "msg_type": "execute_request",
-            "username": "",
-            "session": "s",
-            "version": "5.4",
-        }
-        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False}
-        await self._socket.send(
-            json.dumps(
-                {
-                    "header": header,
-                    "parent_header": {},
-                    "metadata": {},
-                    "content": content,
-                    "channel": "shell",
-                }
-            )
-        )
-        printed: list[str] = []
+        header = {"msg_id": id, "msg_type": "execute_request", "username": "", "session": "s"}
+        content = {"code": code, "silent": False, "allow_stdin": False, "user_expressions": {"v": value}}
+        request = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+        await self._socket.send(json.dumps({**request, "channel": "shell"}))
         async for text in self._socket:
             message = json.loads(text)
-            if message["parent_header"].get("msg_id") != id:
-                continue
-            match message["header"]["msg_type"]:
-                case "stream":
-                    printed.append(message["content"]["text"])
-                case "error":
-                    raise AssertionError("\n".join(message["content"]["traceback"]) + "".join(printed))
-                case "status" if message["content"]["execution_state"] == "idle":
-                    break
-        return "".join(printed)
+            if message["parent_header"].get("msg_id") == id and message["msg_type"] == "execute_reply":
+                content = message["content"]
+                assert content["status"] == "ok", "\n".join(content.get("traceback", []))
+                found = content["user_expressions"]["v"]
+                assert found["status"] == "ok", "\n".join(found.get("traceback", []))
+                return ast.literal_eval(found["data"]["text/plain"])
+        raise AssertionError("the kernel's channels were closed")
 
 
 @asynccontextmanager

@@ -1,11 +1,12 @@
 """Fixtures of the Hub's tests: one Hub for all, since it takes seconds to start one.
 
 Law: a test that takes something from somebody takes it from a person that no other test needs.
-Parts: `hub`.
+Parts: `hub`, `servers` (the same, with a server for alice and one for bob).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +17,7 @@ INTERVAL = 1.0
 GROUPS = {
     "directors": ["dora"],
     "players": ["alice", "bob", "leaver", "mover", "logout"],
-    "audience": ["wendy", "mover2"],
+    "audience": ["wendy"],
 }
 
 
@@ -25,3 +26,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     arguments = [f"--NovelApp.recheck_interval={INTERVAL}", "--NovelApp.presence_grace=0.3"]
     with HubProcess(tmp_path_factory.mktemp("hub"), GROUPS, arguments) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def servers(hub: HubProcess) -> HubProcess:
+    async def start() -> None:
+        await asyncio.gather(hub.start_server("alice"), hub.start_server("bob"))
+
+    asyncio.run(start())
+    return hub

@@ -1,8 +1,8 @@
 """A real JupyterHub on loopback, with the proxy and the services of the example's own configuration.
 
 Law: what is tested is `examples/jupyterhub/jupyterhub_config.py` as it stands; only what an example cannot
-know (people, ports, folders, how users log in and where their servers run) is added after it. Nothing waits by
-sleeping, and what was started here ends here.
+know (people, ports, folders, how users log in and where their servers run) is added after it. Nothing waits
+by sleeping, and what was started here ends here.
 Parts: `HubProcess`.
 """
 
@@ -24,7 +24,7 @@ from typing import IO, Any, Self
 
 import httpx
 
-from novel_jupyter.testing import free_port
+from novel_jupyter.testing import ServerProcess, free_port
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "labextension" / "node_modules" / ".bin"
@@ -54,6 +54,7 @@ c.JupyterHub.load_groups = {name: {"users": people} for name, people in said["gr
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = said["root"] + "/home/{username}"
 c.Spawner.args = ["--ServerApp.allow_root=True", "--ServerApp.terminals_enabled=False"]
+c.Spawner.args += [f"--ServerApp.jpserver_extensions={name}=False" for name in said["without"]]
 c.Spawner.environment.update(said["spawner"])
 
 for service in c.JupyterHub.services:
@@ -116,8 +117,8 @@ class HubProcess:
             "admin": self.admin_token,
             "arguments": self._arguments,
             "kept": ["PYTHONPATH", "PYDEVD_DISABLE_FILE_VALIDATION"],
-            # A Jupyter without folders of this machine's users, and without the noise of a front end.
-            "spawner": {"JUPYTER_PLATFORM_DIRS": "0", "JUPYTERHUB_SINGLEUSER_LOAD_OTHER_EXTENSIONS": "1"},
+            "spawner": {"JUPYTER_PLATFORM_DIRS": "0"},
+            "without": ServerProcess.without,
         }
         (self.root / "home").mkdir(exist_ok=True)
         path = self.root / "said.json"
