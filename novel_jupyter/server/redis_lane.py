@@ -168,7 +168,8 @@ class Lane:
                     await self._exchange(batch)
         finally:
             self._settle(list(self._queue), Lost("the connection was given up", sent=False))
-            await self._disconnect()
+            # TLS says goodbye and hears it: a loop that ends before leaves the socket open.
+            await self._disconnect(nowait=False)
 
     def _take(self) -> list[Call]:
         batch: list[Call] = []
@@ -266,8 +267,8 @@ class Lane:
         self._connection = await self._dial()
         return self._connection
 
-    async def _disconnect(self) -> None:
+    async def _disconnect(self, *, nowait: bool = True) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(RedisError, OSError):
-                await connection.disconnect(nowait=True)
+                await connection.disconnect(nowait=nowait)
