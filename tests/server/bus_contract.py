@@ -146,8 +146,9 @@ class BusContract:
         a.publish(sid, b"one")
         await witness.until(("a", b"one"))
         for _ in range(5):
+            await listening([b], sid)
             await b.unlisten(sid)
-            [again] = await listening([b], sid)
+        [again] = await listening([b], sid)
         a.publish(sid, b"two")
         await again.until(("a", b"two"))
         assert again.heard == [("a", b"two")]
