@@ -62,7 +62,7 @@ for service in c.JupyterHub.services:
     service["environment"].update({"JUPYTER_" + d + "_DIR": own for d in ("DATA", "CONFIG", "RUNTIME")})
     service["environment"].update({key: os.environ[key] for key in said["kept"] if key in os.environ})
     service["command"] += said["arguments"]
-rights = ["admin:users", "admin:servers", "admin:groups", "tokens", "access:servers"]
+rights = "admin:users admin:servers admin:groups tokens access:servers list:services read:services".split()
 c.JupyterHub.services.append({"name": "tests", "api_token": said["admin"]})
 c.JupyterHub.load_roles.append({"name": "tests", "services": ["tests"], "scopes": rights})
 """
