@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .hub import Hub
     from .service_client import ServiceClient
 
-HUB_SLOT: Final = "novel_jupyter"
+HUB_SLOT: Final = "novel_jupyter_hub"
 CLIENT_SLOT: Final = "novel_jupyter_client"
 """Where the application's settings hold the hub of a server, or the client of one that has none."""
 TOKEN_HEADER = "X-Novel-Token"

@@ -154,6 +154,9 @@ class ScriptedServer:
             def post(self) -> None:
                 self._do()
 
+            def delete(self) -> None:
+                self._do()
+
         application = Application(
             [("/lab/novel/api/ws", Peer, {"server": self}), ("/lab/.*", Rest)], log_function=lambda _: None
         )

@@ -215,3 +215,30 @@ async def test_a_wrong_token_is_refused_in_words(server: ScriptedServer) -> None
 async def test_a_cookie_of_ones_own_repeats_its_xsrf() -> None:
     login = PersonLogin("http://x/", headers={"Cookie": "username-x=ana; _xsrf=x1"})
     assert (await login.headers())["X-XSRFToken"] == "x1"
+
+
+@pytest.mark.asyncio
+async def test_where_a_service_keeps_the_sessions_the_servers_answer_says_where(
+    server: ScriptedServer,
+) -> None:
+    service = ScriptedServer()
+    try:
+
+        def granted(handler: RequestHandler) -> None:
+            answer = {"token": "novel-1", "expires_in": 600.0, "user_id": "kernel:ana:4f1c"}
+            handler.finish({**answer, "base_url": f"{service.base_url}services/novel"})
+
+        server.rest["POST", "novel/api/kernel-token"] = granted
+        sessions = "services/novel/novel/api/sessions"
+        service.rest["GET", sessions] = lambda handler: handler.finish({"sessions": []})
+        login = KernelLogin(server.base_url, "4f1c", KERNEL_KEY.encode())
+        assert login.base_url == server.base_url
+        assert await call(login, "GET", "novel/api/sessions") == {"sessions": []}
+        assert login.base_url == f"{service.base_url}services/novel/"
+        # It goes on asking its own server, wherever that sent it.
+        assert await login.renewal() == "novel-1"
+        server.rest["POST", "novel/api/kernel-token"] = lambda handler: handler.set_status(401)
+        with pytest.raises(LoginRefused, match="does not let its kernels in"):
+            await login.renewal()
+    finally:
+        await service.close()
