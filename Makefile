@@ -46,7 +46,7 @@ mypy: $(VENV)/.dev
 	@echo "== types of the Python package and its tests"
 	@$(BIN)/mypy
 
-pytest: $(VENV)/.dev
+pytest: $(VENV)/.dev $(LABEXT)/node_modules/.stamp
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(ARGS)
 

@@ -20,7 +20,7 @@ from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.limits import TokenBucket
 from novel_jupyter.core.model import Settings
 from novel_jupyter.core.opening import Opening, open_session
-from novel_jupyter.core.policy import Principal
+from novel_jupyter.core.policy import Principal, person_of
 from novel_jupyter.core.times import format_time
 
 from . import archive, metrics
@@ -80,12 +80,13 @@ class Hub:
 
     def may_create(self, principal: Principal) -> None:
         """Raises Refused `rate` when this user creates sessions too fast."""
-        bucket = self._creating.pop(principal.user_id, None)
+        user_id = person_of(principal.user_id) or principal.user_id
+        bucket = self._creating.pop(user_id, None)
         if bucket is None:
             bucket = TokenBucket(self.config.creates_per_second, self.config.creates_burst)
             while len(self._creating) >= CREATORS_KEPT:
                 del self._creating[next(iter(self._creating))]
-        self._creating[principal.user_id] = bucket
+        self._creating[user_id] = bucket
         wait = bucket.take(time.monotonic())
         if wait > 0:
             raise Refused(

@@ -39,7 +39,8 @@ RESERVED = ("kernel:", "person:")
 CLOCK_SKEW = 60.0
 """Seconds by which a kernel's clock may differ; nonces are remembered for twice as long."""
 NONCES_KEPT = 10_000
-VOUCHED_KEPT = 20_000
+VOUCHED_KEPT, VOUCHED_EACH = 20_000, 64
+"""Kernels of other servers, in all and of one person."""
 
 
 ENTRIES: Final[tuple[Entry, ...]] = ("director", "player", "spectator", "none")
@@ -134,8 +135,11 @@ class KernelTokens:
         """
         now = self._clock()
         self._forget(now)
-        if len(self._vouched) >= VOUCHED_KEPT and principal.user_id not in self._vouched:
-            raise HTTPError(429, "too many kernels of other servers")
+        if principal.user_id not in self._vouched:
+            person = person_of(principal.user_id)
+            of_one = sum(person_of(name) == person for name in self._vouched)
+            if of_one >= VOUCHED_EACH or len(self._vouched) >= VOUCHED_KEPT:
+                raise HTTPError(429, "too many kernels of other servers")
         self._vouched[principal.user_id] = now + lifetime
         return self._grant(principal, lifetime, None)
 

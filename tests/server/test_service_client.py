@@ -97,7 +97,11 @@ def test_vouched_kernels_have_a_bound_that_time_frees(monkeypatch: pytest.Monkey
     assert refused.value.status_code == 429
     clock.tokens.vouch(Principal("kernel:alice:1", "", "kernel"), 60.0)
     clock.now += 61
+    monkeypatch.setattr("novel_jupyter.server.identity.VOUCHED_EACH", 1)
     clock.tokens.vouch(KERNEL, 60.0)
+    with pytest.raises(HTTPError, match="too many kernels"):
+        clock.tokens.vouch(Principal("kernel:alice:k2", "", "kernel"), 60.0)
+    clock.tokens.vouch(Principal("kernel:bob:k2", "", "kernel"), 60.0)
 
 
 # --- a server's client of the service
