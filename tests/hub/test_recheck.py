@@ -15,6 +15,9 @@ from hub.conftest import INTERVAL
 from hub.hub import PATIENCE, HubProcess
 from websockets.exceptions import InvalidStatus
 
+import novel_jupyter as nj
+from novel_jupyter.kernel.errors import ConnectionStopped
+
 pytestmark = pytest.mark.process
 
 TRY = """
@@ -65,6 +68,24 @@ async def test_who_logged_out_or_is_no_user_any_more_is_closed_4501(hub: HubProc
             await other.alive()
             assert (await admin.delete("users/gone")).status_code == 204
             assert await other.closed() == 4501
+
+
+@pytest.mark.asyncio
+async def test_a_persons_script_is_that_person_until_its_token_is_revoked(hub: HubProcess) -> None:
+    """A token that a person asked the Hub for, with the right to be at the service."""
+    async with hub.admin() as admin:
+        scopes = ["access:services!service=novel", "custom:novel_jupyter:play"]
+        made = await admin.post("users/bob/tokens", json={"scopes": scopes})
+        assert made.status_code == 201, made.text
+        async with await nj.connect(f"{hub.url}{SERVICE}", made.json()["token"]) as client:
+            assert (client.user["user_id"], client.user["kind"]) == ("bob", "person")
+            handle = await client.join(str((await client.create_session("lighthouse"))["session_id"]))
+            events = handle.events()
+            assert (await admin.delete(f"users/bob/tokens/{made.json()['id']}")).status_code == 204
+            with pytest.raises(ConnectionStopped) as stopped:
+                async for _ in events:
+                    pass
+            assert stopped.value.code == 4501
 
 
 @pytest.mark.asyncio

@@ -170,6 +170,25 @@ async def test_who_is_removed_is_out_at_once_and_stays_out(server: ServerProcess
         assert (await elsewhere.join(session))["kind"] == "full_sync"
 
 
+@pytest.mark.asyncio
+async def test_a_persons_kernels_are_removed_with_the_person(tmp_path: Path) -> None:
+    """R7"""
+    async with Inside.open(tmp_path) as inside:
+        session = await inside.session()
+        alice, bob = Listener(inside, "alice"), Listener(inside, "bob")
+        his, hers = Listener(inside, "kernel:bob:k1", "k1"), Listener(inside, "kernel:alice:k1", "k2")
+        for listener in (alice, bob, his, hers):
+            await listener.join(session)
+        await inside.at_once(
+            session, (alice, "system_message", {"kind": "admit_host", "kernel": "kernel:bob:k1"})
+        )
+        await inside.at_once(
+            session, (alice, "system_message", {"kind": "set_role", "target": "bob", "role": None})
+        )
+        assert [listener.code for listener in (alice, bob, his, hers)] == [None, 4503, 4503, None]
+        assert rules_of(session.live.room.state)["host"]["admitted"] == {}
+
+
 # --- time, called by hand
 
 
