@@ -1,7 +1,8 @@
 """The Redis store: the contract of the port on every kind of Redis.
 
 Parts: the contract on one server, on a Cluster, and strict on a Cluster with replicas. What fails is in
-`test_store_redis_failures`, comparisons and figures in `test_store_redis_compared`.
+`test_store_redis_failures` and `test_store_redis_cluster`, comparisons and figures in
+`test_store_redis_compared`.
 """
 
 from __future__ import annotations

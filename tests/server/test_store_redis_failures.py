@@ -1,8 +1,8 @@
 """The Redis store when something fails: processes, servers, primaries, replicas, and what lies in the keys.
 
 Law: what was acknowledged is there, once, at its place; what was not is there whole or not at all.
-Parts: killed and silent servers (S6, S12), killed and competing clients (S6, S7), failover by default, strict
-mode (S20), listings after a crash (S15), memory and keys (S17, S19).
+Parts: killed and silent servers (S6, S12), killed and competing clients (S6, S7), listings after a crash
+(S15), memory and keys (S17, S19). Failovers are in `test_store_redis_cluster`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,10 @@ import pytest
 from server.store_process import check_log, parse, start_process
 from server.store_records import EMPTY, command, extend, make_append, make_entries, make_info, make_results
 
-from novel_jupyter.core.model import Head
 from novel_jupyter.server.ports import Append, Behind, SessionNotFound, StoreUnavailable
 from novel_jupyter.server.redis_queries import PENDING_SECONDS
-from novel_jupyter.server.redis_wire import channel, decode
 from novel_jupyter.server.store_redis import RedisStore
 from novel_jupyter.testing_redis import RedisServer, flavours
-from novel_jupyter.testing_redis_cluster import RedisCluster
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(90)]
 
@@ -179,121 +176,6 @@ async def test_s6_nothing_acknowledged_is_lost_when_clients_are_killed(server: R
                 output, _ = await asyncio.to_thread(process.communicate, timeout=30)
                 acknowledged[client].update(parse(output, first_whole=False))
             await check_log(store, acknowledged)
-
-
-# --- failover
-
-
-@pytest.fixture(scope="module", params=flavours())
-def replicated(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RedisCluster]:
-    with RedisCluster(tmp_path_factory.mktemp("cluster"), replicas=1, flavour=request.param) as cluster:
-        yield cluster
-
-
-def flush(cluster: RedisCluster) -> None:
-    for primary in cluster.primaries:
-        primary.ask("FLUSHALL")
-
-
-async def play_on(store: RedisStore, head: Head, n: int, done: dict[int, int], stop: asyncio.Event) -> None:
-    """Append one command after the other, whatever happens, as a room does: when in doubt, read."""
-    sure = True
-    while not stop.is_set():
-        try:
-            if not sure:
-                head, sure = await store.head("s1"), True
-            outcome = await store.append(command("a", n, head))
-        except StoreUnavailable:
-            sure = False
-            continue
-        if isinstance(outcome, Behind):
-            n, head = n + len(outcome.spent), outcome.head
-            continue
-        done[n], head, n = outcome.sequence_id, outcome, n + 1
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("replicas", [0, 1])
-@pytest.mark.parametrize("how", ["kill", "pause"])
-async def test_writes_go_on_after_a_failover(replicated: RedisCluster, replicas: int, how: str) -> None:
-    flush(replicated)
-    async with opened(replicated.url, replicas=replicas, timeout=0.5, wait_timeout=0.3) as store:
-        await store.create(make_info(), EMPTY)
-        done, stop = dict[int, int](), asyncio.Event()
-        playing = asyncio.ensure_future(play_on(store, EMPTY, 1, done, stop))
-        await asyncio.sleep(0.2)
-        primary = replicated.primary_of("novel:{s1}:meta")
-        getattr(primary, how)()
-        await asyncio.to_thread(replicated.wait_failover, "novel:{s1}:meta", primary)
-        before = len(done)
-        if how == "pause":
-            primary.resume()
-        else:
-            await asyncio.to_thread(replicated.start, primary)
-        await asyncio.to_thread(replicated.wait_whole)
-        async with asyncio.timeout(20):
-            while len(done) < before + 20:
-                await store.link.command("GET", "novel:{s1}:none", idempotent=True)
-        stop.set()
-        await playing
-        # By default a failover may lose the last moments, but never leaves half.
-        await check_log(store, {"a": done if replicas else {}})
-
-
-# --- strict
-
-
-@pytest.mark.asyncio
-async def test_s20_nothing_is_shown_that_a_replica_lacks(replicated: RedisCluster) -> None:
-    flush(replicated)
-    primary = replicated.primary_of("novel:{s1}:meta")
-    [replica] = [s for s in replicated.servers if s is not primary and follows(s, primary)]
-    settings = {"replicas": 1, "wait_timeout": 0.1}
-    async with opened(replicated.url, **settings) as store, opened(replicated.url, **settings) as other:
-        await store.create(make_info(), EMPTY)
-        with primary.client() as client, client.pubsub() as heard:
-            heard.execute_command("SSUBSCRIBE", channel("s1"))
-            heard.parse_response()
-            head = await extend(store, EMPTY, 1, 1)
-            later = make_append(head, 1, 2)
-            assert decode((await asyncio.to_thread(heard.parse_response))[2])[0] == "n1"
-            replica.pause()
-            try:
-                with pytest.raises(StoreUnavailable, match="0 of 1 replicas") as failed:
-                    await store.append(later)
-                assert failed.value.unknown
-                for call in (
-                    other.head("s1"),
-                    other.read("s1", 0, 10),
-                    other.results("s1", "ann", "c1"),
-                    other.append(make_append(head, 1, 3)),
-                    other.put_snapshot("s1", head, b""),
-                    other.info("s1"),
-                    other.sessions(),
-                    other.clients("s1"),
-                ):
-                    with pytest.raises(StoreUnavailable):
-                        await call
-                assert heard.parse_response(block=False, timeout=0.05) is None, "nobody was told"
-            finally:
-                replica.resume()
-            async with asyncio.timeout(20):
-                while True:
-                    try:
-                        assert await other.head("s1") == later.head
-                        break
-                    except StoreUnavailable:
-                        continue
-            head = await extend(store, later.head, 1, 3)
-            node, news = decode((await asyncio.to_thread(heard.parse_response))[2])
-            assert (node, getattr(news, "head", None)) == ("n1", head)
-
-
-def follows(server: RedisServer, primary: RedisServer) -> bool:
-    about = server.ask("INFO", "replication")
-    return bool(about["role"] == "slave" and about["master_port"] == primary.port)
 
 
 # --- listings
