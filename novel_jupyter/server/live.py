@@ -34,6 +34,7 @@ from .ports import Append, Behind, Result, SessionNotFound, Store, StoreError, S
 from .recovery import Memory, Recovered, reconcile
 from .snapshots import Snapshots
 from .sync import Ring
+from .turns import Turns
 
 BATCH = 256
 CLIENTS_KEPT = 512
@@ -68,6 +69,7 @@ class LiveRoom:
         on_reset: Callable[[], None] = lambda: None,
         on_lost: Callable[[Made, Reply], None] = lambda made, reply: None,
         on_store: Callable[[bool], None] = lambda available: None,
+        on_starved: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self.room = loaded.room
         self.info = loaded.info
@@ -82,6 +84,8 @@ class LiveRoom:
         self._on_reset = on_reset
         self._on_lost = on_lost
         self._on_store = on_store
+        self._on_starved = on_starved
+        self._turn = Turns()
         self.is_stale = False
         """Whether the store failed, and has not been looked at since."""
         self._queue: deque[Asked] = deque()
@@ -118,6 +122,7 @@ class LiveRoom:
         last = self._facts()
         self._facts, self._on_commit = lambda: last, lambda events: None
         self._on_reset, self._on_store = lambda: None, lambda available: None
+        self._on_starved = lambda seconds: None
         self._on_lost = lambda made, reply: None
 
     async def _run(self) -> None:
@@ -125,6 +130,7 @@ class LiveRoom:
             while self._queue or self._news or self._look:
                 batch: list[Asked] = []
                 try:
+                    await self._turn.come()
                     await self._hear()
                     if self._queue:
                         self._take_batch(batch)
@@ -179,8 +185,9 @@ class LiveRoom:
                     break
                 info = archive.listing_after(self.info, draft, facts.now)
                 append = archive.append_of(self.room, draft.events, draft.results, info)
-                if await self._append(append, draft):
+                if await self._append(append, draft, batch):
                     break
+                continue
             except StoreUnavailable as error:
                 tries += 1
                 if append is None or tries >= TRIES:
@@ -198,14 +205,19 @@ class LiveRoom:
             self._answer(asked, reply)
         self.snapshots.maybe(self.room)
 
-    async def _append(self, append: Append, draft: Draft) -> bool:
+    async def _append(self, append: Append, draft: Draft, batch: list[Asked]) -> bool:
         """Whether the draft is in the log now; if not, the room went on to where the log is."""
         began = time.monotonic()
         outcome = await self._store.append(append)
         if isinstance(outcome, Behind):
             metrics.BEHIND.inc()
+            if outcome.spent:
+                self._forget_results(batch)
             await self._refresh(outcome)
+            if (wanted := self._turn.lost(time.monotonic() - began)) > 0:
+                self._on_starved(wanted)
             return False
+        self._turn.won()
         metrics.APPENDS.observe(time.monotonic() - began)
         self._on_store(True)
         self.room, self.info = draft.committed(), append.info or self.info
@@ -252,12 +264,17 @@ class LiveRoom:
 
     def announced(self, announcement: Announcement) -> None:
         """Another server says that it appended."""
+        self._turn.over()
         if len(self._news) >= NEWS:
             self._news.clear()
             self._look = True
         else:
             self._news.append(announcement)
         self._wake()
+
+    def hold(self, seconds: float) -> None:
+        """A server that is slow to reach the store asks for its turn."""
+        self._turn.give(seconds)
 
     def look(self) -> None:
         """Something may have been missed: compare with the store."""

@@ -105,7 +105,10 @@ async def _step(store: Store, memory: Memory, found: Recovered, keep: int) -> bo
     if stored.sequence_id > mine.sequence_id:
         if not await _go_on(store, found):
             await _adopt(store, memory, found, keep)
-        return False
+            return False
+        # As far as the look went: others who write without a pause must not keep this one from going on.
+        found.room = replace(found.room, head=replace(found.room.head, epoch=stored.epoch))
+        return found.room.head.sequence_id >= stored.sequence_id
     tail = _tail(memory, found, stored)
     if tail is None:
         await _adopt(store, memory, found, keep)

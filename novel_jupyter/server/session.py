@@ -72,6 +72,7 @@ class Session:
             self._reset,
             self._lost,
             on_store,
+            self.link.ask_for_turn,
         )
         self.last_used = time.monotonic()
         self._config = config

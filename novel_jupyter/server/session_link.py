@@ -93,6 +93,10 @@ class SessionLink:
         if not self._closed:
             self._bus.publish(self._session.id, dumps(note))
 
+    def ask_for_turn(self, seconds: float) -> None:
+        """The others were always faster to append."""
+        self.publish({"k": "hold", "seconds": seconds})
+
     def say_soon(self) -> None:
         """Somebody came or went here."""
         if self._timer is None and not self._closed:
@@ -176,6 +180,8 @@ class SessionLink:
                 for other in session.subscribers.of_user(str(said["user"])):
                     if other.client_id == said["client"]:
                         session.replace(other.connection)
+            case "hold":
+                session.live.hold(float(str(said["seconds"])))
             case "progress":
                 session.whereabouts.progress(Progress.model_validate(said["data"]))
             case "chunk" | "told":

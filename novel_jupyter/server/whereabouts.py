@@ -29,7 +29,7 @@ from .frames import message
 from .subscribers import Subscribers
 
 Note: TypeAlias = Mapping[str, JsonValue]
-"""What servers tell each other of a session, by `k`: joined, bye, cursors, progress, chunk, asked, told."""
+"""What servers tell each other of a session, by `k`: joined, bye, cursors, progress, chunk, told, hold…"""
 
 
 class Whereabouts:
