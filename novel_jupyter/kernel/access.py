@@ -31,9 +31,11 @@ RENEW_AT: Final = 0.8
 
 
 class Login(Protocol):
-    """A server and a credential for it. `base_url` ends with a slash."""
+    """A server and a credential for it."""
 
-    base_url: str
+    @property
+    def base_url(self) -> str:
+        """Ends with a slash."""
 
     async def headers(self, *, fresh: bool = False) -> dict[str, str]:
         """The headers that identify the caller; `fresh`: the old ones were not taken. Raises NovelError."""

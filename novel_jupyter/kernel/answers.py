@@ -16,7 +16,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Future[Ack]] = {}
-        self._to_come: list[tuple[Ack, asyncio.Future[Ack]]] = []
+        self._to_come: list[tuple[str, Ack, asyncio.Future[Ack]]] = []
 
     def future(self, id: str) -> asyncio.Future[Ack]:
         """The answer to the command of this id, the same for whoever asks again."""
@@ -29,21 +29,25 @@ class Answers:
         """The server said yes; the replica is at `sequence_id`."""
         future = self._waiting.pop(id, None)
         if future is not None:
-            self._to_come.append((ack, future))
+            self._to_come.append((id, ack, future))
             self.reached(sequence_id)
 
     def reached(self, sequence_id: int) -> None:
         """The replica moved on."""
         if not self._to_come:
             return
-        later = [(ack, future) for ack, future in self._to_come if ack.sequence_id > sequence_id]
-        for ack, future in self._to_come:
+        later = [due for due in self._to_come if due[1].sequence_id > sequence_id]
+        for _, ack, future in self._to_come:
             if ack.sequence_id <= sequence_id and not future.done():
                 future.set_result(ack)
         self._to_come = later
 
     def refused(self, id: str, why: Exception) -> None:
+        """The server said no, or takes back its yes."""
         future = self._waiting.pop(id, None)
+        for due in [due for due in self._to_come if due[0] == id]:
+            self._to_come.remove(due)
+            future = due[2]
         if future is not None and not future.done():
             future.set_exception(why)
 
@@ -56,7 +60,7 @@ class Answers:
     def lost(self, why: Exception) -> None:
         """What was accepted will never be shown here."""
         to_come, self._to_come = self._to_come, []
-        for _, future in to_come:
+        for _, _, future in to_come:
             if not future.done():
                 future.set_exception(why)
 

@@ -19,7 +19,7 @@ from novel_jupyter.story.chronicler import ChroniclerAgent
 from novel_jupyter.story.director import DirectorAgent
 
 from .client import Client
-from .discovery import find
+from .discovery import Where, find
 from .host import AgentHost
 from .story import Story
 
@@ -73,11 +73,12 @@ def _shell() -> Any:
     return get_ipython()
 
 
-async def _studio(url: str | None, token: str | None, headers: Mapping[str, str] | None) -> Studio:
+async def _studio(url: Where, token: str | None, headers: Mapping[str, str] | None) -> Studio:
     """The shell's studio, if it is for the same server and person; else a new one."""
     login = find(url, token, headers)
     shell = _shell()
-    asked = (type(login), login.base_url, token, tuple(sorted((headers or {}).items())))
+    where = login.base_url if url is None or isinstance(url, str) else tuple(url)
+    asked = (type(login), where, token, tuple(sorted((headers or {}).items())))
     kept: tuple[object, Studio] | None = getattr(shell, SHELL_SLOT, None)
     if kept is not None and kept[0] == asked and not kept[1].client.is_over:
         return kept[1]
@@ -95,7 +96,7 @@ async def open(
     director: DirectorAgent | None = None,
     chronicler: ChroniclerAgent | None = None,
     pace: float | None = None,
-    url: str | None = None,
+    url: Where = None,
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Story:
@@ -104,6 +105,7 @@ async def open(
     `story` is a bundled story's name or a story file (a path that ends in .yaml or .yml). `settings`:
     `turn_policy` (immediate, round, vote), `review`, `collect_timeout` and so on. `pace`: characters a
     second of streamed prose. In a kernel the server is found by itself; a script passes `url` and `token`.
+    Several servers with one store may be named, `url=[…]`: when one is lost, the next goes on.
     Raises NoServer, Unreachable, LoginRefused, CommandRefused (with the line of a mistake in a story file).
     """
     text = _text_of(story)
@@ -120,7 +122,7 @@ async def join(
     director: DirectorAgent | None = None,
     chronicler: ChroniclerAgent | None = None,
     pace: float | None = None,
-    url: str | None = None,
+    url: Where = None,
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Story:
@@ -133,12 +135,15 @@ async def join(
 
 
 async def connect(
-    url: str | None = None,
+    url: Where = None,
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float = 30.0,
 ) -> Client:
-    """A connected client: `async with await nj.connect(url, token) as client: …`."""
+    """A connected client: `async with await nj.connect(url, token) as client: …`.
+
+    `url` may be a list: servers of one store, of which the next is tried when one is lost.
+    """
     return await Client(find(url, token, headers)).connect(timeout)
 
 

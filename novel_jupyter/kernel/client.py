@@ -1,7 +1,7 @@
 """The client: one socket, any number of sessions, and the REST calls beside it.
 
 Law: `await` works from a notebook's cell and from a script alike; nothing blocks. A handle survives lost
-connections; when the connection is over for good, everything that waits hears why.
+connections and servers; when the connection is over for good, everything that waits hears why.
 Parts: `Client`.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, cast
 
@@ -20,9 +20,11 @@ from novel_jupyter.core.errors import way_of
 from novel_jupyter.core.outgoing import ServerMessage, User, Welcome
 
 from .access import Login, call
+from .addresses import Addresses
 from .connection import Backoff, Connection
 from .errors import ConnectionStopped, Unreachable
 from .handle import SessionHandle
+from .listeners import Frame, Listeners
 from .outbound import QUEUE
 
 log = logging.getLogger("novel_jupyter")
@@ -33,20 +35,26 @@ CLOSE_SECONDS: Final = 2.0
 class Client:
     """`async with Client(login) as client: handle = await client.join(session_id)`.
 
-    `find` gives the login.
+    `find` gives the login. Several logins are for several servers of one store, and for one person or kernel:
+    when one server is lost the next is tried, and nothing that was under way is lost or done twice.
     """
 
-    def __init__(self, login: Login, *, backoff: Backoff | None = None, queue_limit: int = QUEUE) -> None:
-        self.login = login
+    def __init__(
+        self, login: Login | Sequence[Login], *, backoff: Backoff | None = None, queue_limit: int = QUEUE
+    ) -> None:
+        self.login: Login = Addresses(login) if isinstance(login, Sequence) else login
         self.limits: Mapping[str, JsonValue] = {}
         self.online = False
+        self.store_available = True
+        """False while the server says that it cannot reach its store: commands wait here meanwhile."""
         self.welcome: Welcome | None = None
         self._queue_limit = queue_limit
         self._handles: dict[str, SessionHandle] = {}
-        self._connection = Connection(login, self, backoff)
+        self._connection = Connection(self.login, self, backoff)
         self._running: asyncio.Task[None] | None = None
         self._stopped: ConnectionStopped | None = None
         self._news = asyncio.Event()
+        self._listeners = Listeners(dict)
 
     def __repr__(self) -> str:
         return f"<novel_jupyter client of {self.login.base_url}, {'online' if self.online else 'offline'}>"
@@ -67,6 +75,12 @@ class Client:
         if self.welcome is None:
             raise RuntimeError("not connected yet")
         return self.welcome["user"]
+
+    def on(self, kind: str, callback: Callable[[Frame], object]) -> Callable[[], None]:
+        """Call `callback(frame)` when the connection is `online` or `offline`, or the `store` is away or back
+        (`store_available`); returns what ends that. Must not block.
+        """
+        return self._listeners.on(kind, callback)
 
     # --- life -
 
@@ -140,11 +154,11 @@ class Client:
 
     async def stories(self) -> list[dict[str, JsonValue]]:
         """The stories that the server brings along."""
-        return _list(await call(self.login, "GET", "novel/api/stories"), "stories")
+        return _list(await self.get("stories"), "stories")
 
     async def sessions(self) -> list[dict[str, JsonValue]]:
         """The latest sessions that this user belongs to (a kernel: all), latest activity first."""
-        return _list(await call(self.login, "GET", "novel/api/sessions"), "sessions")
+        return _list(await self.get("sessions"), "sessions")
 
     async def create_session(
         self,
@@ -163,8 +177,12 @@ class Client:
         return cast("dict[str, JsonValue]", await call(self.login, "POST", "novel/api/sessions", body))
 
     async def get(self, path: str) -> JsonValue:
-        """Any resource below `novel/api/`, as JSON."""
-        return await call(self.login, "GET", f"novel/api/{path}")
+        """Any resource below `novel/api/`, as JSON, from the first server that answers."""
+        *logins, last = self.login.in_order if isinstance(self.login, Addresses) else (self.login,)
+        for login in logins:
+            with contextlib.suppress(Unreachable):
+                return await call(login, "GET", f"novel/api/{path}")
+        return await call(last, "GET", f"novel/api/{path}")
 
     # --- what the connection tells -------
 
@@ -174,11 +192,16 @@ class Client:
     def opened(self, welcome: Welcome) -> None:
         self.welcome, self.limits, self.online = welcome, welcome["limits"], True
         self._news.set()
+        self._listeners.tell("online", {})
+        self._store_is(True)  # a server whose store is away says so right after its welcome
         for handle in list(self._handles.values()):
             handle.join_again()
 
     def received(self, frame: ServerMessage) -> None:
         session_id = frame.get("session_id")
+        if session_id is None and frame["data"].get("kind") == "store":
+            self._store_is(bool(cast("dict[str, JsonValue]", frame["data"])["available"]))
+            return
         handle = None if session_id is None else self._handles.get(session_id)
         if handle is None or handle.failed:
             return
@@ -189,8 +212,17 @@ class Client:
             handle.replica.broken = True
             handle.resync()
 
+    def _store_is(self, available: bool) -> None:
+        if available == self.store_available:
+            return
+        self.store_available = available
+        news: Frame = {"type": "system_message", "data": {"kind": "store", "available": available}}
+        for listeners in (self._listeners, *(handle.listeners for handle in list(self._handles.values()))):
+            listeners.tell("store", news)
+
     def lost(self) -> None:
         self.online = False
+        self._listeners.tell("offline", {})
         for handle in list(self._handles.values()):
             handle.lost()
 

@@ -1,9 +1,10 @@
 """One socket that comes back by itself.
 
 Law: a connection is lost and found any number of times; only a 45xx close code or a refused login ends it,
-with a clear reason for everybody who waits. Waiting times are drawn from all of a growing range (full
-jitter), so that a thousand clients do not come back in one moment. It knows envelopes and close codes, and
-nothing of sessions.
+with a clear reason for everybody who waits. Where there are several servers, a lost, refused or drained
+connection is tried at the next one; which it is makes no difference to whoever is told. Waiting times are
+drawn from all of a growing range (full jitter), so that a thousand clients do not come back in one moment. It
+knows envelopes and close codes, and nothing of sessions.
 Parts: `Backoff`, `Receiver` (the port upwards), `Connection`.
 """
 
@@ -32,6 +33,7 @@ from novel_jupyter.core.errors import CLOSE, may_reconnect
 from novel_jupyter.core.outgoing import SUBPROTOCOL, ServerMessage, Welcome
 
 from .access import Login, describe
+from .addresses import Addresses
 from .errors import ConnectionStopped, LoginRefused, NovelError
 
 log = logging.getLogger("novel_jupyter")
@@ -41,6 +43,8 @@ STABLE_SECONDS: Final = 5.0
 """A connection that lived this long was a good one: the next loss begins with short waits again."""
 MAX_FRAME: Final = 64 * 1024 * 1024
 TOKEN_EXPIRED: Final = 4004
+STAYS: Final = frozenset({4002, 4003, TOKEN_EXPIRED, 4006})
+"""Close codes that say nothing against the server: the next attempt is made there too."""
 
 
 @dataclass(slots=True)
@@ -79,7 +83,7 @@ class Connection:
     def __init__(
         self, login: Login, receiver: Receiver, backoff: Backoff | None = None, heartbeat: float = 20.0
     ) -> None:
-        self.login = login
+        self.login = login if isinstance(login, Addresses) else Addresses([login])
         self.last_problem = "no attempt yet"
         self._receiver = receiver
         self._backoff = backoff or Backoff()
@@ -88,6 +92,7 @@ class Connection:
         self._closing = asyncio.Event()
         self._reconnect_after: float | None = None
         self._welcomed = False
+        self._user_id: str | None = None
 
     @property
     def url(self) -> str:
@@ -122,16 +127,14 @@ class Connection:
 
     async def run(self) -> None:
         """Stay connected until `close` or until there is no sense in trying."""
-        fresh, refusals = False, 0
+        fresh = False
         while not self._closing.is_set():
             began, code = time.monotonic(), None
             try:
                 code = await self._once(fresh)
-                fresh, refusals = code == TOKEN_EXPIRED, 0
+                fresh = code == TOKEN_EXPIRED
             except LoginRefused as error:
-                # A server that is just starting may not know its kernels yet; after that it means no.
-                refusals += 1
-                if refusals > 1:
+                if self.login.refused():
                     return self._stop(None, str(error))
                 self.last_problem, fresh = str(error), True
             except (
@@ -161,8 +164,11 @@ class Connection:
 
     async def _wait(self, code: int | None) -> None:
         wait = 0.0 if code == TOKEN_EXPIRED and self._backoff.attempt == 0 else self._backoff.next()
+        now = time.monotonic()
         if self._reconnect_after is not None:
-            wait, self._reconnect_after = wait + self._reconnect_after, None
+            self.login.hold(now + self._reconnect_after)
+            self._reconnect_after = None
+        wait += self.login.next(now, elsewhere=code not in STAYS)
         log.debug("next attempt in %.2f s (%s)", wait, self.last_problem)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), wait)
@@ -194,6 +200,7 @@ class Connection:
             async with asyncio.timeout(CONNECT_SECONDS) as opening:
                 while (text := await socket.read_message()) is not None:
                     if self._take(text):
+                        self.login.taken()
                         opening.reschedule(None)
                         renewing = asyncio.create_task(self._renew())
         finally:
@@ -219,8 +226,10 @@ class Connection:
             return False
         if not self._welcomed:
             if kind == "welcome":
+                welcome = cast(Welcome, data)
+                self._check_user(welcome["user"]["user_id"])
                 self._welcomed = True
-                self._receiver.opened(cast(Welcome, data))
+                self._receiver.opened(welcome)
                 return True
             self.last_problem = str(cast("dict[str, JsonValue]", data).get("message", "no welcome"))
             return False
@@ -228,6 +237,14 @@ class Connection:
             self._reconnect_after = float(cast("dict[str, float]", data)["reconnect_after"])
         self._receiver.received(frame)
         return False
+
+    def _check_user(self, user_id: str) -> None:
+        """Raises LoginRefused where another server takes this login for somebody else: what is sent again
+        there would be done twice, once by each of the two.
+        """
+        if len(self.login.logins) > 1 and self._user_id not in (None, user_id):
+            raise LoginRefused(f"the server at {self.url} takes {self._user_id} for somebody else")
+        self._user_id = user_id
 
     async def _renew(self) -> None:
         """Bring the server a new token before the old one ends."""

@@ -2,7 +2,7 @@
 
 Law: what the caller says comes first; then what this kernel can know of itself. The server's own token is
 never read, though it stands in the same file as its address.
-Parts: `Surroundings` (what is looked at, so that tests can make some up), `find`.
+Parts: `Surroundings` (what is looked at, so that tests can make some up), `Where`, `find`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 from .access import KernelLogin, Login, PersonLogin
+from .addresses import Addresses
 from .errors import NoServer
+
+Where: TypeAlias = str | Sequence[str] | None
+"""A server's base address, or those of several servers with one store, or whatever can be found."""
 
 CONNECTION_FILE: Final = re.compile(r"kernel-(.+)\.json")
 
@@ -54,7 +58,7 @@ def _connection_file() -> Path | None:
 
 
 def find(
-    url: str | None = None,
+    url: Where = None,
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
     around: Surroundings | None = None,
@@ -62,12 +66,27 @@ def find(
     """The login to use. With `token` or `headers` it is a person's; in a kernel without them, the kernel's
     own.
 
-    `url` is a server's base address, which may carry `?token=`. Raises NoServer, with what was tried.
+    `url` is a server's base address, which may carry `?token=`, or a list of them: servers of one store, all
+    of which take the same credential, and of which the next is tried when one is lost. Raises NoServer, with
+    what was tried.
     """
     around = around or Surroundings.real()
+    if url is None or isinstance(url, str):
+        return _find(url, token, headers, around)
+    shared = token or next(filter(None, map(_token_in, url)), None)
+    logins = [_find(address, token or _token_in(address) or shared, headers, around) for address in url]
+    return logins[0] if len(logins) == 1 else Addresses(logins)
+
+
+def _token_in(url: str) -> str | None:
+    return next(iter(parse_qs(urlsplit(url).query).get("token", [])), None)
+
+
+def _find(
+    url: str | None, token: str | None, headers: Mapping[str, str] | None, around: Surroundings
+) -> Login:
     if url is not None:
-        query = parse_qs(urlsplit(url).query)
-        token = token or next(iter(query.get("token", [])), None)
+        token = token or _token_in(url)
     if token is not None or headers is not None:
         if url is None:
             raise NoServer("A token or headers need the address that they are for: pass url=.", [])

@@ -62,7 +62,7 @@ class SessionHandle(Commands):
         self._line = line
         self._out = Outbound(self.client_id, limit=queue_limit)
         self._answers = Answers()
-        self._listeners = Listeners(lambda: self.replica.state)
+        self.listeners = Listeners(lambda: self.replica.state)
         self._resyncing = False
         self._timers: set[asyncio.TimerHandle] = set()
         self.first_sync: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -93,16 +93,17 @@ class SessionHandle(Commands):
         Kinds are those of events (`resolved`, `turn`, `edit`, `chat`, …) and of what is live: `narration`,
         `progress`, `presence`, `cursors`, `arrived`, `left`, `turn_request`, `error`; `event` is every
         event, `sync` an answer to a sync, `changed` any change of the state, `online` and `offline` the
-        connection. Must not block.
+        connection, `store` that the server's store is away or back. `lost` is a command (`id`) that was
+        acknowledged, then lost by the store, and could not be made again. Must not block.
         """
-        return self._listeners.on(kind, callback)
+        return self.listeners.on(kind, callback)
 
     def events(self) -> EventStream:
         """`async for event in handle.events()`: every event from now on that this client may see.
 
         A `state_sync` in between says that the state was replaced whole. Raises EventsLost for a slow reader.
         """
-        stream = self._listeners.stream()
+        stream = self.listeners.stream()
         if self.failed:
             stream.end(self.failed)
         return stream
@@ -114,7 +115,7 @@ class SessionHandle(Commands):
         """
         if self.failed:
             raise self.failed
-        return await self._listeners.wait_for(predicate, timeout)
+        return await self.listeners.wait_for(predicate, timeout)
 
     # --- sending -------
 
@@ -211,7 +212,7 @@ class SessionHandle(Commands):
         """The connection is gone; another will come."""
         self.joined = self._resyncing = False
         self._out.disconnected()
-        self._listeners.tell("offline", {})
+        self.listeners.tell("offline", {})
 
     def fail(self, why: Exception) -> None:
         """The session is over for this client."""
@@ -226,8 +227,8 @@ class SessionHandle(Commands):
         if not self.first_sync.done():
             self.first_sync.set_exception(why)
             self.first_sync.exception()  # nobody may be waiting; that is no fault to report
-        self._listeners.end(None if isinstance(why, ConnectionStopped) and why.code is None else why)
-        self._listeners.tell("offline", {})
+        self.listeners.end(None if isinstance(why, ConnectionStopped) and why.code is None else why)
+        self.listeners.tell("offline", {})
 
     def _send(self, type: str, id: str | None, data: Mapping[str, JsonValue]) -> None:
         self._line.send_text(
@@ -269,20 +270,20 @@ class SessionHandle(Commands):
             case _:
                 pass  # arrived, left, turn_request, and what a newer server may say: for the listeners alone
         if kind not in ("ack",):
-            self._listeners.tell(str(kind), frame)
+            self.listeners.tell(str(kind), frame)
 
     def _took(self, took: Took) -> None:
         if took.step == "gap":
             self.resync()
         for event in took.events:
             if event["data"]["kind"] != "hidden":
-                self._listeners.event(event)
-                self._listeners.tell("event", event)
-                self._listeners.tell(event["data"]["kind"], event)
+                self.listeners.event(event)
+                self.listeners.tell("event", event)
+                self.listeners.tell(event["data"]["kind"], event)
         if took.events or took.replaced:
             self._answers.reached(self.sequence_id)
-            self._listeners.changed()
-            self._listeners.tell("changed", {})
+            self.listeners.changed()
+            self.listeners.tell("changed", {})
 
     def resync(self) -> None:
         if self.joined and not self._resyncing:
@@ -308,12 +309,12 @@ class SessionHandle(Commands):
             else:
                 self._error(result["id"], result["data"])
         if took.replaced:
-            self._listeners.event({"type": "state_sync", "sequence_id": sequence_id, "data": data})
+            self.listeners.event({"type": "state_sync", "sequence_id": sequence_id, "data": data})
         self._took(took)
         if took.step != "gap" and not self.first_sync.done():
             self.first_sync.set_result(None)
         if fresh:
-            self._listeners.tell("online", {})
+            self.listeners.tell("online", {})
             self._pump()
 
     def _acknowledged(self, id: str, data: WireAck, sequence_id: int) -> None:
@@ -344,6 +345,10 @@ class SessionHandle(Commands):
             self._pump()
         elif id is not None:
             self._refuse(id, refusal)
+            if code == "lost":
+                why = data.get("reason") or "no reason given"
+                log.warning("session %s: the store lost command %s (%s)", self.session_id, id, why)
+                self.listeners.tell("lost", {"type": "system_message", "id": id, "data": data})
 
     def _settle(self, id: str) -> None:
         if self._out.settle(id) is not None:
