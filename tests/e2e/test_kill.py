@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -18,8 +18,9 @@ from novel_jupyter.kernel.access import PersonLogin
 from novel_jupyter.kernel.client import Client
 from novel_jupyter.kernel.errors import CommandRefused
 from novel_jupyter.kernel.handle import SessionHandle
-from novel_jupyter.server.store_sqlite import SqliteStore
+from novel_jupyter.server.stores import Settings, open_store
 from novel_jupyter.testing import ServerProcess
+from novel_jupyter.testing_redis import RedisServer
 
 CLIENTS, COMMANDS, KILLS = 10, 2000, 3
 PEOPLE = [f"player{n}" for n in range(CLIENTS)]
@@ -57,15 +58,24 @@ async def _play(
     return outcomes
 
 
+@pytest.fixture(params=["sqlite", "redis"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where the server keeps its sessions."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'sessions.db'}"
+        return
+    with RedisServer(tmp_path / "redis") as redis:
+        yield redis.url
+
+
 @pytest.mark.asyncio
 async def test_sigkill_three_times_loses_and_doubles_nothing(
-    tmp_path: Path, figure: Callable[[str], None]
+    tmp_path: Path, store_url: str, figure: Callable[[str], None]
 ) -> None:
     """R2, R3, R77: acknowledged = in the log exactly once; every client ends with a replay of the log."""
     rng = random.Random(20260101)
-    server = ServerProcess(
-        tmp_path, PEOPLE, {"NovelApp.commands_per_second": 2000, "NovelApp.commands_burst": 2000}
-    )
+    rates = {"NovelApp.commands_per_second": 2000, "NovelApp.commands_burst": 2000}
+    server = ServerProcess(tmp_path, PEOPLE, {"NovelApp.store": store_url, **rates})
     await asyncio.to_thread(server.start)
     try:
         clients = [Client(PersonLogin(server.url, server.token_of(name))) for name in PEOPLE]
@@ -102,12 +112,13 @@ async def test_sigkill_three_times_loses_and_doubles_nothing(
     finally:
         await asyncio.to_thread(server.stop)
 
-    store = await SqliteStore.open(server.database)
+    store, bus, _ = await open_store(Settings(store_url))
     try:
         entries = list(await store.read(session_id, 0, 100_000))
         while more := await store.read(session_id, entries[-1].sequence_id, 100_000):
             entries += more
     finally:
+        await bus.close()
         await store.close()
     events = [decode(entry.body, entry.hash) for entry in entries]
     assert [event.sequence_id for event in events] == list(range(1, len(events) + 1))
