@@ -1,12 +1,13 @@
 /**
  * One socket for any number of sessions, for as long as the page lives.
  *
- * Law: it reconnects for ever, except after a close code that says not to. A command is kept until the server has
- * settled it and is sent again under its own id; it is safe to reload the page in the meantime. Silence is a lost
- * connection: the server answers pings.
+ * Law: it reconnects for ever, except after a close code that says not to; where there are several servers, to the next
+ * one. A command is kept until a server has settled it and is sent again under its own id; it is safe to reload the page
+ * in the meantime. Silence is a lost connection: the server answers pings.
  * Parts: `ConnectionStatus`, `Options`, `Connection`.
  */
-import { afterDrain, backoff, mayReconnect } from "./backoff";
+import { Addresses, type Address } from "./addresses";
+import { backoff, mayReconnect } from "./backoff";
 import { Commands, type Settled } from "./commands";
 import type { Environment, Socket } from "./environment";
 import { Listeners } from "./listeners";
@@ -18,8 +19,11 @@ import { Session, type Link } from "./session";
 export type ConnectionStatus = "idle" | "connecting" | "open" | "waiting" | "stopped";
 
 export interface Options {
-  /** The WebSocket's URL; a function is asked before every attempt, so that a fresh token can be in it. */
-  url: string | (() => string);
+  /**
+   * The WebSocket's URL; a function is asked before every attempt, so that a fresh token can be in it. Several are
+   * servers of one store that know the user by the same name: when one is lost, the next is tried.
+   */
+  url: Address | readonly Address[];
   environment: Environment;
   /** Commands without an answer at a time; less if the server's welcome says so. */
   window?: number;
@@ -36,7 +40,6 @@ const STABLE_MS = 10_000;
 /** Heartbeats without a word after which the connection is taken for lost. */
 const SILENT_BEATS = 2.5;
 const ABNORMAL = 1006;
-const DRAINING = 4001;
 const NO_PONG = 4005;
 
 export class Connection {
@@ -47,7 +50,9 @@ export class Connection {
   welcome: Welcome | null = null;
   /** Milliseconds of the last ping's way there and back. */
   latency: number | null = null;
-  readonly #url: () => string;
+  /** False while the server says that it cannot reach its store: what is done meanwhile waits here. */
+  storeAvailable = true;
+  readonly #addresses: Addresses;
   readonly #window: number;
   readonly #timeout: number;
   readonly #env: Environment;
@@ -66,7 +71,7 @@ export class Connection {
 
   constructor(options: Options) {
     const { url, environment, window = 32, timeout = 10_000 } = options;
-    this.#url = typeof url === "string" ? () => url : url;
+    this.#addresses = new Addresses(url);
     this.#env = environment;
     this.#window = window;
     this.#timeout = timeout;
@@ -103,7 +108,7 @@ export class Connection {
     return this.#commands.unsettled;
   }
 
-  /** Be told when status, welcome, latency or the queue changed; the result ends that. */
+  /** Be told when status, welcome, latency, storeAvailable or the queue changed; the result ends that. */
   subscribe(listener: (connection: Connection) => void): () => void {
     return this.#listeners.add(listener);
   }
@@ -144,7 +149,7 @@ export class Connection {
     this.#drop();
     this.#move("connecting");
     try {
-      const socket: Socket = this.#env.open(this.#url(), SUBPROTOCOL, {
+      const socket: Socket = this.#env.open(this.#addresses.url(), SUBPROTOCOL, {
         received: (text) => {
           if (this.#socket === socket) this.#received(text);
         },
@@ -184,8 +189,7 @@ export class Connection {
     const said = this.#reconnectAfter;
     this.#reconnectAfter = null;
     const random = this.#env.random();
-    const drained = code === DRAINING || said !== null;
-    const wait = drained ? afterDrain(said ?? 1, random) : backoff(this.#attempt, random);
+    const wait = this.#addresses.next(code, said, this.#attempt, this.#env.now(), random);
     this.#attempt += 1;
     this.#cancelTimer = this.#env.after(wait, () => this.#connect());
     this.#move("waiting");
@@ -254,6 +258,10 @@ export class Connection {
       case "drain":
         this.#reconnectAfter = data.reconnect_after;
         return true;
+      case "store":
+        this.storeAvailable = data.available;
+        this.#changed();
+        return true;
       case "ack":
         this.#commands.answered(message.session_id ?? "", message.id ?? "", data, message.sequence_id ?? null);
         return true;
@@ -266,8 +274,14 @@ export class Connection {
   }
 
   #opened(welcome: Welcome): void {
+    if (!this.#addresses.taken(welcome.user.user_id)) {
+      this.#closed(ABNORMAL);
+      return;
+    }
     this.welcome = welcome;
     this.closeCode = null;
+    // A server whose store is away says so right after its welcome.
+    this.storeAvailable = true;
     this.#openedAt = this.#env.now();
     this.#reconnectAfter = null;
     this.#move("open");
@@ -289,6 +303,9 @@ export class Connection {
       if (session.status === "joined") session.join();
     } else if (session !== undefined && id === `${this.clientId}:sync`) {
       session.refuse(data, wait);
+    } else if (typeof id === "string" && data.code === "lost") {
+      this.#commands.answered(sessionId ?? "", id, data, message.sequence_id ?? null);
+      session?.lostCommand(id, data);
     } else if (typeof id === "string") {
       this.#commands.answered(sessionId ?? "", id, data, message.sequence_id ?? null);
     } else if (session !== undefined && (data.code === "forbidden" || data.code === "no_session")) {

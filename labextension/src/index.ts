@@ -10,6 +10,7 @@ export { PatchError, applyPatch, formatPointer, lookup, parsePointer, type Patch
 export { emptyReplica, headEcho, isEvent, reduce, type Head, type Replica, type Step } from "./replica";
 export { QueueFull, isUndecided, type Body, type Result } from "./outbound";
 export { browserEnvironment, webSockets, type Environment, type KeyValues, type Socket, type SocketEvents } from "./environment";
+export type { Address } from "./addresses";
 export { afterDrain, backoff, mayReconnect } from "./backoff";
 export type { Settled } from "./commands";
 export { Session, type Note, type SessionStatus } from "./session";

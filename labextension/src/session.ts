@@ -28,6 +28,8 @@ export type Note =
   | { readonly kind: "replica"; readonly replica: Replica; readonly applied: readonly WireEvent[]; readonly reset: boolean }
   | { readonly kind: "status"; readonly status: SessionStatus; readonly refusal: ErrorReply | null }
   | { readonly kind: "settled"; readonly settled: Settled; readonly body: Body }
+  /** A command was acknowledged, then the store lost it, and it could not be made again. */
+  | { readonly kind: "lost"; readonly id: string; readonly refusal: ErrorReply }
   | { readonly kind: "task"; readonly task: TurnRequest };
 
 /** The connection's side of a session. */
@@ -178,6 +180,10 @@ export class Session {
     }
     this.#move("offline");
     this.#cancelRetry = this.#link.after(again, () => this.join());
+  }
+
+  lostCommand(id: string, refusal: ErrorReply): void {
+    this.#tell({ kind: "lost", id, refusal });
   }
 
   settled(settled: Settled, body: Body): void {
