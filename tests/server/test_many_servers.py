@@ -101,7 +101,12 @@ async def test_a_private_cursor_is_private_at_every_server(tmp_path: Path) -> No
         both.here.cursor(both.alice.connection, Cursor(target="/seat:mara/notes", position=1))
         both.here.cursor(both.alice.connection, Cursor(target="/seat:mara/notes", position=2))
         both.there.cursor(both.bob.connection, Cursor(target="/scene/mood", position=7))
-        await until(lambda: (both.flush(), both.bob.replica_cursors())[1])
+
+        def shown() -> dict[str, Any]:
+            both.flush()
+            return both.bob.replica_cursors()
+
+        await until(shown)
         assert {c["user_id"] for c in both.bob.replica_cursors().values()} == {"bob"}
 
 
