@@ -7,7 +7,10 @@ Parts: `NovelApp`.
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +23,12 @@ from novel_jupyter import __version__
 from novel_jupyter.core.limits import Bounds
 from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings
 
+from .bus import Bus
 from .config import Config
 from .events_log import Log
 from .hub import Hub
 from .identity import CLIENT_SLOT, HUB_SLOT, KernelTokens
+from .ports import Store, StoreUnavailable
 from .rest import HANDLERS
 from .rest_access import HANDLERS as ACCESS_HANDLERS
 from .service_client import ServiceClient
@@ -33,6 +38,8 @@ from .stores import described, open_store
 from .stories import Stories
 
 _B, _C = Bounds(), Config()
+STORE_RETRY = 1.0
+"""Seconds between attempts to reach a store that is away when the server starts."""
 
 
 class NovelApp(ExtensionApp):
@@ -42,6 +49,7 @@ class NovelApp(ExtensionApp):
     app_version = __version__
     extension_url = "/novel/api/stories"
     load_other_extensions = True
+    _opening: asyncio.Task[None] | None = None
 
     # --- where things are
     store = Unicode(
@@ -294,18 +302,44 @@ class NovelApp(ExtensionApp):
             serverapp.web_app.settings[CLIENT_SLOT] = client
             log.info("started", service=",".join(client.urls), version=__version__)
             return
-        store, bus, warnings = await open_store(self.store_settings())
+        begin = partial(self._begin, serverapp, config, log, tokens)
+        try:
+            begin(*await open_store(self.store_settings()))
+        except StoreUnavailable as error:
+            log.failure("store", error)
+            self._opening = asyncio.create_task(self._begin_later(begin, log))
+
+    async def _begin_later(self, begin: Callable[[Store, Bus, list[str]], None], log: Log) -> None:
+        """The store is away: requests hear 503 until it comes."""
+        while True:
+            await asyncio.sleep(STORE_RETRY)
+            try:
+                return begin(*await open_store(self.store_settings()))
+            except StoreUnavailable as error:
+                log.failure("store", error)
+
+    def _begin(
+        self,
+        serverapp: ServerApp,
+        config: Config,
+        log: Log,
+        tokens: KernelTokens,
+        store: Store,
+        bus: Bus,
+        warnings: list[str],
+    ) -> None:
         for warning in warnings:
             self.log.warning("novel_jupyter: %s", warning)
-        stories = Stories([Path(folder) for folder in self.story_folders])
-        hub = Hub(store, bus, config, log, tokens, stories)
+        hub = Hub(store, bus, config, log, tokens, Stories([Path(folder) for folder in self.story_folders]))
         hub.start()
         serverapp.web_app.settings[HUB_SLOT] = hub
-        described_store = described(self.store)
-        log.info("started", store=described_store, node=bus.node, pid=os.getpid(), version=__version__)
+        told = described(self.store)
+        log.info("started", store=told, node=bus.node, pid=os.getpid(), version=__version__)
 
     async def stop_extension(self) -> None:
         """Drain: everybody is told, what was asked is finished, the store is closed."""
+        if self._opening is not None:
+            self._opening.cancel()
         if self.serverapp is not None:
             hub: Hub | None = self.serverapp.web_app.settings.pop(HUB_SLOT, None)
             if hub is not None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from e2e.forwarder import Forwarder
-from server.wire import Wire, connect
+from server.wire import Wire, connect, rest
 
 from novel_jupyter.demo import all_events
 from novel_jupyter.kernel.access import PersonLogin
@@ -183,6 +183,26 @@ async def test_while_it_is_away_people_see_it_and_what_they_do_waits(
                 e["sequence_id"] for e in events if e["data"].get("text") == "said while it was away"
             ] == [ack.sequence_id]
             figure(f"{said} before, {len(writers.said)} after, {dict(writers.refused)} refused")
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_starts_before_its_redis(tmp_path: Path) -> None:
+    redis = RedisServer(tmp_path / "redis")
+    server = ServerProcess(tmp_path / "server", PEOPLE, {"NovelApp.store": redis.url})
+    starting = asyncio.create_task(asyncio.to_thread(server.start))
+    try:
+        while "event=failed_store" not in server.log:
+            assert not starting.done(), server.log
+            await asyncio.sleep(0.05)
+        async with rest(server, "ada") as http:
+            assert (await http.get("sessions")).status_code == 503
+        with redis:
+            await starting
+            async with rest(server, "ada") as http:
+                assert (await http.get("sessions")).status_code == 200
+            await asyncio.to_thread(server.stop)
+    finally:
+        await asyncio.to_thread(server.kill)
 
 
 @pytest.mark.asyncio
