@@ -51,9 +51,12 @@ implementation refuses with ValueError), and `Store`.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
+
+from orjson import dumps, loads
 
 from novel_jupyter.core.model import Head
 
@@ -273,3 +276,19 @@ def check_results(results: Sequence[Result]) -> None:
         raise ValueError("one append spends the same key twice")
     if any(not 1 <= result.n <= 2**53 for result in results):
         raise ValueError("the number of a command is from 1 to 2^53")
+
+
+def cursor_after(last: SessionInfo) -> str:
+    """The cursor of the page that `last` ends."""
+    return urlsafe_b64encode(dumps([last.last_activity, last.session_id])).decode()
+
+
+def parse_cursor(cursor: str) -> tuple[str, str]:
+    """(last_activity, session_id) of the last session of the page before. Raises ValueError."""
+    try:
+        last_activity, session_id = loads(urlsafe_b64decode(cursor.encode()))
+    except (ValueError, TypeError):
+        raise ValueError("not a cursor that a page gave") from None
+    if not (isinstance(last_activity, str) and isinstance(session_id, str)):
+        raise ValueError("not a cursor that a page gave")
+    return last_activity, session_id

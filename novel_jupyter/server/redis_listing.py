@@ -5,20 +5,17 @@ before what makes them true and taken away after what makes them untrue, so ther
 few; who meets an untrue one takes it away, unless it is so young that what makes it true may be on its way.
 (Two servers that give one session the very same time at the very same moment can take each other's row away;
 the session's next activity writes another.)
-Parts: `Listing`, `parse_cursor`.
+Parts: `Listing`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
-import orjson
-
-from .ports import SessionInfo, SessionPage, StoreError, StoreUnavailable
+from .ports import SessionInfo, SessionPage, StoreError, StoreUnavailable, cursor_after
 from .redis_link import RedisLink
 from .redis_queries import MARK, TIDY
 
@@ -102,7 +99,7 @@ class Listing:
         if untrue:
             await self._tidy(member, [], untrue)
         page = tuple(found[:limit])
-        return SessionPage(page, _cursor(page[-1]) if len(found) > limit else None)
+        return SessionPage(page, cursor_after(page[-1]) if len(found) > limit else None)
 
     async def _places(self, member: str | None, count: int, after: Place | None) -> list[Place]:
         upper = b"(" + _row(*after) if after else b"+"
@@ -111,18 +108,3 @@ class Listing:
         )
         places = [row.decode().split("\0") for row in rows]
         return [(last_activity, session_id) for last_activity, session_id in places]
-
-
-def parse_cursor(cursor: str) -> Place:
-    """Raises ValueError."""
-    try:
-        last_activity, session_id = orjson.loads(urlsafe_b64decode(cursor.encode()))
-    except (ValueError, TypeError):
-        raise ValueError("not a cursor that a page gave") from None
-    if not (isinstance(last_activity, str) and isinstance(session_id, str)):
-        raise ValueError("not a cursor that a page gave")
-    return last_activity, session_id
-
-
-def _cursor(last: SessionInfo) -> str:
-    return urlsafe_b64encode(orjson.dumps([last.last_activity, last.session_id])).decode()

@@ -7,7 +7,6 @@ Parts: creating and deleting, reading (head, log, results), snapshots, the listi
 from __future__ import annotations
 
 import sqlite3
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, Final
 
 import orjson
@@ -27,6 +26,7 @@ from .ports import (
     SessionNotFound,
     SessionPage,
     Snapshot,
+    cursor_after,
 )
 from .sqlite_append import is_point, read_entries, write_accepted, write_info
 
@@ -178,22 +178,7 @@ def sessions(
         (*values, limit + 1),
     ).fetchall()
     page = tuple(_info(row) for row in rows[:limit])
-    return SessionPage(page, _cursor(page[-1]) if len(rows) > limit else None)
-
-
-def parse_cursor(cursor: str) -> tuple[str, str]:
-    """Raises ValueError."""
-    try:
-        last_activity, session_id = orjson.loads(urlsafe_b64decode(cursor.encode()))
-    except (ValueError, TypeError):
-        raise ValueError("not a cursor that a page gave") from None
-    if not (isinstance(last_activity, str) and isinstance(session_id, str)):
-        raise ValueError("not a cursor that a page gave")
-    return last_activity, session_id
-
-
-def _cursor(last: SessionInfo) -> str:
-    return urlsafe_b64encode(orjson.dumps([last.last_activity, last.session_id])).decode()
+    return SessionPage(page, cursor_after(page[-1]) if len(rows) > limit else None)
 
 
 def _info(row: tuple[Any, ...]) -> SessionInfo:

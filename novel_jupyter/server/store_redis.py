@@ -48,10 +48,11 @@ from .ports import (
     check_creation,
     check_entries,
     check_results,
+    parse_cursor,
 )
 from .redis_address import RedisAddress
 from .redis_link import RedisLink
-from .redis_listing import Listing, parse_cursor
+from .redis_listing import Listing
 from .redis_room import Room
 from .redis_scripts import APPEND, CREATE
 from .redis_wire import Script, channel, encode_announcement, key

@@ -28,6 +28,7 @@ from .ports import (
     check_creation,
     check_entries,
     check_results,
+    parse_cursor,
 )
 from .sqlite_schema import MIGRATIONS, Migration, Synchronous, connect
 from .sqlite_threads import Reader, Writer
@@ -137,7 +138,7 @@ class SqliteStore:
     ) -> SessionPage:
         if limit < 1:
             raise ValueError("limit counts from 1")
-        after = None if cursor is None else queries.parse_cursor(cursor)
+        after = None if cursor is None else parse_cursor(cursor)
         return await self._reader.run(partial(queries.sessions, member, limit, after))
 
     async def delete(self, session_id: str) -> None:
