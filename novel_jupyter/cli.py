@@ -70,6 +70,14 @@ def _doctor(options: argparse.Namespace) -> int:
     return run_doctor(options.store, options.sessions, as_json=options.json, say=print, warn=_warn)
 
 
+def _bench_servers(options: argparse.Namespace) -> int:
+    from .bench import run_bench_servers
+
+    return run_bench_servers(
+        options.store, quick=options.quick, rate=options.rate, as_json=options.json, say=print, warn=_warn
+    )
+
+
 def _at_least_one(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -125,6 +133,25 @@ def main(arguments: list[str] | None = None) -> int:
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
     doctor.set_defaults(run=_doctor)
+
+    bench = commands.add_parser("bench", help="measure, beside a reference in the same run")
+    benches = bench.add_subparsers(dest="bench", required=True)
+    servers = benches.add_parser(
+        "servers", help="one server and two: latency, appends a second, a crowd (some minutes)"
+    )
+    servers.add_argument(
+        "--store",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="also `env:NAME`; repeatable; gets new sessions. Default: a Redis and a Cluster that it starts",
+    )
+    servers.add_argument("--rate", type=float, help="commands a second of the crowd (default 100)")
+    servers.add_argument(
+        "--quick", action="store_true", help="seconds instead of minutes; the figures mean little"
+    )
+    servers.add_argument("--json", action="store_true", help="print one JSON object")
+    servers.set_defaults(run=_bench_servers)
 
     options = parser.parse_args(arguments)
     code: int = options.run(options)
