@@ -70,11 +70,16 @@ class Created(_Patched):
 
 
 class Dealt(_Patched):
-    """What one seat, the director or nobody may see of the opening, of a turn, or of an undo."""
+    """What one seat, the director or nobody may see of the opening, of a turn, of its telling, or of an
+    undo.
+    """
 
     kind: Literal["dealt"]
-    why: Literal["opening", "turn", "undo"]
+    why: Literal["opening", "turn", "telling", "undo"]
     outcomes: NotRequired[list[Outcome]]
+    narrative: NotRequired[str]
+    """For a telling: the turn as this seat's character witnessed it."""
+    sentences: NotRequired[list[Sentence]]
 
 
 class RoleChanged(_Patched):

@@ -146,11 +146,24 @@ class TurnFailed(Fenced):
     code: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
 
 
+class SeatNarrative(Strict):
+    """A turn as one seat's character witnessed it."""
+
+    text: Annotated[str, Field(max_length=20000)]
+    sentences: Annotated[list[Sentence], Field(max_length=200)]
+
+
 class Narrative(Fenced):
+    """The prose of a turn: `text` for everybody, `seats` for the players of those seats alone, `so_far` what
+    happened up to here in a few public lines.
+    """
+
     kind: Literal["narrative"]
     text: Annotated[str, Field(max_length=20000)]
     sentences: Annotated[list[Sentence], Field(max_length=200)]
     made_by: MadeBy
+    seats: Annotated[dict[str, SeatNarrative], Field(max_length=24)] = {}
+    so_far: Annotated[str, Field(max_length=4000)] = ""
 
 
 class Asked(Fenced):

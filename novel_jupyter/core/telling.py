@@ -19,15 +19,17 @@ from .draft import Context, is_agent, put, trimmed
 from .errors import Refused
 from .events import Outcome
 from .hosting import fenced
-from .messages import Chunk, Direct, Fenced, Narrative, Progress, TurnFailed, TurnResult
+from .messages import Chunk, Direct, Fenced, Narrative, Progress, SeatNarrative, TurnFailed, TurnResult
 from .model import DIRECTOR, EVERYONE, SEALED, Audience, NodeState, SeatState, State
 from .patch import Op, PatchError, check_value
+from .seats import escape
 from .turn import collect_ops, in_phase, json_of, moved, timer
 from .views import rules_of
 
 CHRONICLE_KEPT = 20
 TURNS_KEPT = 200
 OUTCOMES_KEPT = 64
+SEAT_ENTRY = ("turn", "attempt", "branch", "narrative")
 
 
 def turn_seed(state: State) -> str:
@@ -157,8 +159,12 @@ def _being_told(ctx: Context, data: Fenced) -> NodeState:
 
 def tell(ctx: Context, data: Narrative) -> None:
     fenced(ctx, data.token)
+    for character in data.seats:
+        if character not in ctx.rules["seats"] or f"seat:{character}" not in ctx.draft.state:
+            raise Refused("unknown_character", f"a telling is for {character[:40]!r}, whom nobody knows")
     try:
-        check_value([json_of(data.sentences), json_of(data.made_by)])
+        told_seats = [json_of(seat.sentences) for seat in data.seats.values()]
+        check_value([json_of(data.sentences), json_of(data.made_by), *told_seats])
     except PatchError as error:
         raise Refused("bad_value", error.message) from None
     turn, entry = ctx.rules["turn"], _being_told(ctx, data)
@@ -169,9 +175,16 @@ def tell(ctx: Context, data: Narrative) -> None:
         "branch": entry["branch"],
         "narrative": data.text,
         "engine": data.made_by["engine"],
+        "so_far": data.so_far,
     }
     chronicle = ctx.draft.state.get("chronicle", {})
     assert isinstance(chronicle, dict)
+    before = chronicle.get(str(node))
+    # How often it was told: whoever tells it again, wherever, can begin elsewhere.
+    times = before.get("tellings") if isinstance(before, dict) else None
+    told["tellings"] = 1 + (times if isinstance(times, int) else 1 if before else 0)
+    for character, seat in data.seats.items():
+        _tell_seat(ctx, character, seat, {**told, "narrative": seat.text})
     patch = [put(f"/chronicle/{node}", json_of(told))]
     if str(node) not in chronicle:
         patch = [*trimmed("/chronicle", chronicle, CHRONICLE_KEPT), *patch]
@@ -187,6 +200,27 @@ def tell(ctx: Context, data: Narrative) -> None:
             "made_by": data.made_by,
             "patch": [*patch, *_end_ops(ctx, "told")],
         }
+    )
+
+
+def _tell_seat(ctx: Context, character: str, seat: SeatNarrative, told: dict[str, object]) -> None:
+    """One seat's own telling, in its own partition. Before the public event, which is where the turn ends."""
+    root, node = f"/seat:{escape(character)}/chronicle", ctx.rules["turn"]["node"]
+    mine = ctx.draft.state[f"seat:{character}"]
+    assert isinstance(mine, dict)
+    kept = mine.get("chronicle")
+    patch = [] if isinstance(kept, dict) else [put(root, {})]
+    if isinstance(kept, dict) and str(node) not in kept:
+        patch = trimmed(root, kept, CHRONICLE_KEPT)
+    ctx.emit(
+        {
+            "kind": "dealt",
+            "why": "telling",
+            "narrative": seat.text,
+            "sentences": seat.sentences,
+            "patch": [*patch, put(f"{root}/{node}", json_of({k: told[k] for k in SEAT_ENTRY}))],
+        },
+        [character],
     )
 
 

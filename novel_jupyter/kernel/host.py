@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -24,7 +23,7 @@ from novel_jupyter.story.brain import BrainError
 from novel_jupyter.story.chronicler import ChroniclerAgent, chunk
 from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.persona import PersonaAgent
-from novel_jupyter.story.turn import Sentence, TurnOutcome
+from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnOutcome, TurnRecord
 
 from .errors import CommandRefused, NovelError
 from .handle import SessionHandle
@@ -78,7 +77,6 @@ class AgentHost:
         self._stream: ProseStream | None = None
         self._submitted: set[str] = set()
         self._retold_at = 0
-        self._told: dict[object, int] = {}
 
     @property
     def is_hosting(self) -> bool:
@@ -259,11 +257,7 @@ class AgentHost:
 
     async def _narrate(self, request: Request) -> dict[str, JsonValue]:
         chronicler = self.chronicler
-        record = request.record()
-        if request.data["retelling"]:
-            node = request.data["node"]
-            self._told[node] = self._told.get(node, 0) + 1
-            record = replace(record, telling=self._told[node])
+        record = request.record_in(self.handle.state)
 
         def send(offset: int, text: str) -> bool:
             data = {"kind": "narration", **request.fence, "offset": offset, "text": text}
@@ -280,8 +274,19 @@ class AgentHost:
         finally:
             stream.close()
             self._stream = None
-        narrative = chronicler.bind(record, sentences).to_wire(token=request.data["token"])
-        return {"kind": "narrative", **narrative, **request.fence}
+        narrative = chronicler.bind(record, sentences, self._seats(request, record))
+        return {"kind": "narrative", **narrative.to_wire(token=request.data["token"]), **request.fence}
+
+    def _seats(self, request: Request, record: TurnRecord) -> list[SeatNarrative]:
+        """The turn as the people who play witnessed it."""
+        state = self.handle.state
+        owned = [who for who, seat in sorted(rules_of(state)["seats"].items()) if seat["owner"] is not None]
+        told = (
+            self.chronicler.tell_seat(record, who, request.seat_recent(state, who))
+            for who in owned
+            if f"seat:{who}" in state
+        )
+        return [seat for seat in told if seat is not None]
 
     def _progress(self, request: Request, agent: str, text: str) -> None:
         data: dict[str, Any] = {"kind": "progress", **request.fence, "agent": agent[:120], "text": text[:200]}

@@ -39,7 +39,7 @@ _SINGULAR: Final = {
 
 def find_problems(story: Story) -> list[Finding]:
     """Everything that is wrong, each with its place in the file."""
-    checks = (_ids, _locations, _characters, _items, _facts, _texts, _endings)
+    checks = (_ids, _style, _locations, _characters, _items, _facts, _texts, _endings)
     findings = [finding for check in checks for finding in check(story)]
     if story.opening.location not in story.locations:
         findings.append(_unknown(story, ("opening", "location"), "locations", story.opening.location))
@@ -72,6 +72,16 @@ def _ids(story: Story) -> Iterator[Finding]:
                     f"{name!r} is already one of the {owner[name]}; expected a name of its own",
                 )
             owner[name] = where
+
+
+def _style(story: Story) -> Iterator[Finding]:
+    style = story.style
+    if style.of is not None:
+        yield from _refs(story, ("style", "of"), "characters", [style.of])
+    if (style.person == "first") != (style.of is not None):
+        yield ("style", "of"), "the first person is somebody's; expected a character in `of`, and only then"
+    if style.person == "first" and style.tense == "present":
+        yield ("style", "tense"), "the first person tells what was; expected past"
 
 
 def _locations(story: Story) -> Iterator[Finding]:

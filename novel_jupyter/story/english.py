@@ -2,7 +2,8 @@
 
 Law: a phrase is data. Rendering knows names and pronouns and nothing of the story; the same phrase and
 slots give the same sentence.
-Parts: the markup (`check_phrase`, `render`), `Word` (somebody or something that a slot stands for), verbs.
+Parts: the markup (`check_phrase`, `render`), `Word` (somebody or something that a slot stands for), verbs. A
+person whose pronouns are `I` tells it: `{A}` is then `I` before a verb and `me` elsewhere (past tense only).
 
 Markup: `{A}` who acts (by name, or by pronoun where the teller already named them), `{B}` whom it is done
 to, `{A.he}` `{A.him}` `{A.his}` `{A.himself}` pronouns of either, `{A's}` the possessive of the name, other
@@ -24,6 +25,7 @@ _PRONOUNS: Final[Mapping[str, Mapping[str, str]]] = {
     "he": {"he": "he", "him": "him", "his": "his", "himself": "himself"},
     "they": {"he": "they", "him": "them", "his": "their", "himself": "themself"},
     "it": {"he": "it", "him": "it", "his": "its", "himself": "itself"},
+    "I": {"he": "I", "him": "me", "his": "my", "himself": "myself"},
 }
 FORMS: Final = ("he", "him", "his", "himself")
 
@@ -31,12 +33,12 @@ _PAST: Final[Mapping[str, str]] = dict(
     pair.split(":")
     for pair in (
         "admit:admitted answer:answered batter:battered be:was beckon:beckoned begin:began bend:bent "
-        "better:bettered bind:bound bite:bit bleed:bled blow:blew break:broke bring:brought build:built "
+        "bear:bore beat:beat become:became bethink:bethought better:bettered bid:bade bind:bound bite:bit bleed:bled blow:blew break:broke bring:brought build:built "
         "burn:burned buy:bought cast:cast catch:caught choose:chose cling:clung come:came "
         "consider:considered cost:cost cover:covered creep:crept cut:cut deal:dealt dig:dug "
         "discover:discovered do:did draw:drew drink:drank drive:drove eat:ate enter:entered fall:fell "
         "falter:faltered fasten:fastened feed:fed feel:felt fight:fought find:found flee:fled "
-        "flicker:flickered fling:flung fly:flew forget:forgot freeze:froze gather:gathered get:got "
+        "flicker:flickered fling:flung fly:flew forget:forgot forsake:forsook freeze:froze gather:gathered get:got "
         "give:gave go:went grind:ground grow:grew hang:hung happen:happened harden:hardened have:had "
         "hear:heard hide:hid hit:hit hold:held hurt:hurt keep:kept kneel:knelt know:knew lay:laid lead:led "
         "lean:leaned leave:left lend:lent let:let lie:lay light:lit linger:lingered listen:listened "
@@ -61,6 +63,11 @@ _DOUBLING = re.compile(r"^[^aeiou]*[aeiou][bdgklmnprt]$")
 
 _SLOT = re.compile(r"\{([A-Za-z_]+)(?:(\.)([a-z]+)|('s))?\}")
 _VERB = re.compile(r"\[([a-z]+)(?:~([AB])|(\+))?\]")
+_SUBJECT = re.compile(
+    r" (?:already |once |only |simply |soon |almost |nearly |never |still )?"
+    r"(?:\[|would\b|could\b|had\b|might\b|should\b)"
+)
+"""What follows a name that does something."""
 _TOKEN = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]")
 _STRAY = re.compile(r"[{}\[\]]")
 _SENTENCE_START = re.compile(r"(^|[.!?…]”?\s+|^“|[.!?…]\s+“)([a-z])")
@@ -68,7 +75,9 @@ _SENTENCE_START = re.compile(r"(^|[.!?…]”?\s+|^“|[.!?…]\s+“)([a-z])")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a slot stands for. `short` says that it was just named, so that a pronoun will do for `{A}`."""
+    """What a slot stands for. `short` says that it was just named, so that a pronoun will do where it opens
+    the sentence; the pronouns of `I` are whose story it is.
+    """
 
     text: str
     pronouns: str = "it"
@@ -132,8 +141,10 @@ def check_phrase(phrase: str, slots: Collection[str]) -> str | None:
 def render(phrase: str, words: Mapping[str, Word], tense: Tense) -> str:
     """The sentence or sentences of a phrase. Raises KeyError for a slot without a word."""
 
-    def slot(match: re.Match[str], opens: bool) -> str:
+    def slot(match: re.Match[str], opens: bool, acts: bool) -> str:
         word = words[match[1]]
+        if word.pronouns == "I":
+            return pronoun("I", match[3] or ("his" if match[4] else "he" if acts else "him"))
         # Only the subject that opens a sentence shrinks to its pronoun; anywhere else it would need a case.
         if match[3]:
             return pronoun(word.pronouns, match[3])
@@ -149,7 +160,9 @@ def render(phrase: str, words: Mapping[str, Word], tense: Tense) -> str:
 
     def token(match: re.Match[str]) -> str:
         if found := _SLOT.fullmatch(match[0]):
-            return slot(found, opens=match.start() == 0)
+            return slot(
+                found, opens=match.start() == 0, acts=bool(_SUBJECT.match(match.string, match.end()))
+            )
         found = _VERB.fullmatch(match[0])
         return verb(found) if found else match[0]
 

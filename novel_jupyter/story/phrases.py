@@ -1,316 +1,66 @@
-"""The phrase bank, first half: bodies. Going, looking, searching, taking, using, fighting, hiding.
+"""The phrase bank: shelves of ways to tell one kind of thing, one set of shelves for each tone.
 
-Law: a shelf holds ways to tell one kind of thing, and each way says exactly that and no more: the checker
-would throw out the rest. Markup as in `english`. Shelves are used in turn, so no way comes back before the
-others were used.
-Parts: `BODIES`; the other half is in `phrases_talk`, and `BANK` is both.
+Law: each way says exactly its kind of thing and no more: the checker would throw out the rest. What is done
+with words is told in two steps: the words (`say.…` with a line to say, else `do.…`), then what they do to the
+other. A tone that has no shelf for a kind tells it in the terse words.
+Parts: `Way`, `BANKS` (tone → shelf → ways), `BANK` (the terse phrases), `ways`, `read_bank`.
+
+The tables are `bank/<tone>.txt`: a shelf's name on a line of its own, its ways below it, indented. Markup as
+in `english`; in `say.…`, `{said}` is the line as it stands before “said”, `{line}` the whole line. A way that
+begins with `!A`, `!B` or `!AB` is not for a teller who is that person: nobody says of themselves that they
+went white.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
 from types import MappingProxyType
-from typing import Final
+from typing import Final, get_args
 
-from .phrases_talk import TALK
+from .schema import Tone
 
-BODIES: Final[Mapping[str, tuple[str, ...]]] = {
-    "move": (
-        "{A} [go] to {place}.",
-        "{A} [leave] {source} for {place}.",
-        "{A} [make] {A.his} way to {place}.",
-        "{A} [slip] off to {place} without a word.",
-        "{A} [leave] {source}; soon there [be+] steps {at}.",
-        "{A} [take] {A.himself} to {place}.",
-        "{A} [have] had enough of {source} and [go] to {place}.",
-        "{A} [cross] to {place}, listening at every turn.",
-        "{A} [go] to {place} next, and nobody [ask] why.",
-        "{A} [slam] one door and [open] another, and [be] {at}.",
-        "{A} [carry] {A.his} thoughts off to {place}.",
-    ),
-    "move.join": (
-        "{A} [come] into {place}, where {B} already [be].",
-        "{A} [find] {B} {at}.",
-        "{A} [go] to {place} and [be] not alone there: {B} [look] up.",
-        "{A} [join] {B} {at}.",
-        "{A} [follow] the sound of {B} to {place}.",
-        "{A} [come] upon {B} {at} and [stay].",
-        "{B} [hear] steps, and then {A} [stand] {at}.",
-        "{A} [come] to {place}. {B} [make] room, a little.",
-        "{A} [bring] the cold in with {A.him} to {place}; {B} [do] not say welcome.",
-        "There [be] no talk {at} when {A} [come] in, and {B} [do] not begin any.",
-        "{A} [walk] in on {B} {at}.",
-    ),
-    "move.unlock": (
-        "{A} [fit] {item} to the lock, [turn] it twice and [go] through to {place}.",
-        "The lock [give] to {item}, and {A} [pass] into {place}.",
-        "{A} [put] {item} in the lock. {place} [stand] open.",
-        "{A} [open] the way to {place} with {item} and [leave] it open behind {A.him}.",
-    ),
-    "observe.place": (
-        "{A} [stand] still and [take] stock.",
-        "{A} [keep] to the wall and [watch] the door.",
-        "{A} [look] the place over, corner by corner.",
-        "{A} [say] nothing and [miss] nothing.",
-        "{A} [listen].",
-        "{A} [count] what [be] there and what [be] not.",
-        "{A} [look] round once more, slowly.",
-        "For a while {A} only [use] {A.his} eyes.",
-    ),
-    "observe.person": (
-        "{A} [watch] {B} and [draw] {A.his} own conclusions.",
-        "{A} [keep] {A.his} eyes on {B}’s hands.",
-        "{A} [study] {B} the way one studies a chart.",
-        "{A} [observe] {B} for as long as manners [allow].",
-        "{B} [do] not notice how long {A} [look].",
-        "{A} [read] {B}’s face and [turn] the page.",
-        "{A} [measure] {B} with a look.",
-        "What {B} [do] next, {A} [mean] to see.",
-    ),
-    "observe.caught": (
-        "{A} [watch] {B}, and {B} [look] straight back.",
-        "{B} [catch] {A} staring and [hold] the stare.",
-        "{A} [be] not as quiet about watching {B} as {A.he} [think~A].",
-        "“Seen enough?” {B} [say], for {A} [have] been looking too long.",
-        "{A} [look] too long at {B}, who [notice].",
-        "{B} [feel] {A}’s eyes and [turn].",
-    ),
-    "observe.spot": (
-        "{A} [see] a shoe where no shoe should be. It [be] {B}’s.",
-        "{A} [pull] a coat aside, and there [be] {B}.",
-        "“You can come out,” {A} [say], and {B} [do].",
-        "{A} [look] twice at the dark and [find] {B} in it.",
-        "{A} [hear] a breath that [be] not {A.his} own: {B}’s.",
-        "{B} [be] not well enough hidden for {A}.",
-    ),
-    "search.item": (
-        "{A} [search] {place} and [come] up with {item}.",
-        "{A} [turn] {place} over until it [give] up {item}.",
-        "It [take] {A} a long time, on {A.his} knees, to find {item}. But {A.he} [find~A] it.",
-        "{A} [reach] in behind everything else {at}, and {A.his} hand [close] on {item}.",
-        "Where nobody had looked {at}, {A} [look]; and there [be] {item}.",
-        "{A} [go] through {place} by inches. {item} [be] there.",
-    ),
-    "search.secret": (
-        "{A} [search] {place} and [keep] what {A.he} [see~A] to {A.himself}.",
-        "{A} [go] through {place} and [stop], once, for a good while.",
-        "{A} [look] for something {at}. From {A.his} face, there [be] something.",
-        "{A} [search] {place}, then [put] everything back exactly as it [be].",
-        "{A} [find] something {at} and [say] nothing.",
-        "{A} [come] to the end of {A.his} search {at} a shade paler.",
-    ),
-    "search.nothing": (
-        "{A} [search] {place} and [find] nothing.",
-        "{A} [go] through {place} from end to end. Nothing.",
-        "{A} [look] in every place {at} where a thing could be. It [be] not.",
-        "{A} [turn] out {place} and [have] dust to show for it.",
-        "There [be] nothing {at} for {A} to find.",
-        "{A} [give] {place} up: there [be] nothing in it.",
-        "{A} [search] {place} twice, the second time out of spite.",
-        "{A} [feel] along the back of every shelf {at} and [bring] out an empty hand.",
-    ),
-    "search.trouble": (
-        "{A} [search] {place} too fast, and badly.",
-        "{A} [bring] half of what [be] {at} down on {A.himself} and [find] nothing under it.",
-        "{A} [grope] about {at} until something [give] way.",
-        "{A} [look] for it {at} with shaking hands.",
-        "The search {at} [go] badly for {A}.",
-        "{A} [make] more noise than progress {at}.",
-        "{A} [put] {A.his} foot wrong {at}, in the dark, and the search [be] over.",
-    ),
-    "cost.drop": (
-        "{A} [let] {item} fall and [have] no hand free to pick it up.",
-        "{item} [slip] from {A.his} coat to the floor.",
-        "Somewhere in it {A} [lose] hold of {item}.",
-        "{item} [fall] and [lie] where everybody could see it.",
-        "It [cost] {A} {item}, which [lie] on the floor now.",
-        "{A} [drop] {item}.",
-    ),
-    "cost.trust": (
-        "{B} would not forget it.",
-        "{B} [look] at {A} differently after that.",
-        "Something in {B} [close].",
-        "{B} [mark] it down.",
-        "It [be] the kind of thing that {B} [remember].",
-        "Whatever {B} had thought of {A}, {B.he} [think~B] less of it now.",
-        "{B} [take] a step away from {A}.",
-        "{B} [say] nothing, and [go] on saying it.",
-    ),
-    "cost.shaken": (
-        "It [leave] {A} unsteady.",
-        "{A.his} hands [be+] not quite quiet afterwards.",
-        "{A} [need] a moment then, and [do] not get it.",
-        "It [take] something out of {A}.",
-        "{A} [be] breathing hard.",
-        "{A} [find] that {A.his} mouth [be] dry.",
-        "For the first time {A} [look] afraid.",
-        "{A} [lean] on the wall until it [pass].",
-        "It [rattle] {A} more than {A.he} [show~A].",
-        "{A} [swallow] and [look] at the floor.",
-        "{A} [rub] {A.his} eyes like a child.",
-        "{A} [be] a long time getting {A.his} breath.",
-        "{A} would have given something to be elsewhere.",
-        "Afterwards {A} could not have said why {A.he} [be~A] so cold.",
-    ),
-    "cost.hurt": (
-        "{A} [come] out of it bleeding.",
-        "{A} [be] hurt, and [hide] it badly.",
-        "There [be] blood on {A}’s sleeve, {A.his} own.",
-        "{A} [pay] for it with a torn hand.",
-        "{A} [strike] {A.his} head on the stone and [get] up slowly.",
-        "Something in {A}’s shoulder [tear].",
-        "It [lay] {A}’s arm open to the elbow.",
-    ),
-    "wound.light": (
-        "{B} [go] down on one knee and [get] up again.",
-        "{B} [bleed] from the mouth.",
-        "{B} [hold] {B.his} side.",
-        "It [open] {B}’s cheek.",
-        "{B} [reel], and [stay] up.",
-        "{B} [look] at the blood on {B.his} hand as if it [be] somebody else’s.",
-    ),
-    "wound.bad": (
-        "{B} [be] badly hurt now.",
-        "{B} [do] not get up at once, and when {B.he} [do~B], it [be] not all the way.",
-        "{B} [leave] red on the wall, the height of a hand.",
-        "{B} could hardly stand.",
-        "{B} [breathe] as if through water.",
-        "One more like that and {B} would not see the morning.",
-    ),
-    "death": (
-        "{B} [die] there, quickly, and with a look of surprise.",
-        "{B} [be] dead before anybody [find] a word for it.",
-        "{B} [slide] down the wall and [be] dead.",
-        "It [take] {B} a minute to die, and nobody [move] in that minute.",
-        "{B} [fall], and [do] not hear the end of it: {B.he} [be~B] dead.",
-    ),
-    "give": (
-        "{A} [give] {B} {item}.",
-        "{A} [put] {item} into {B}’s hands.",
-        "{A} [hold] out {item}, and {B} [take] it.",
-        "{item} [pass] from {A} to {B}.",
-        "“Here,” {A} [say], and {B} [have] {item}.",
-        "{A} [lay] {item} before {B} and [step] back.",
-    ),
-    "take.free": (
-        "{A} [take] {item}.",
-        "{A} [pick] up {item} as if it had always been {A.his} to carry.",
-        "{A} [help] {A.himself} to {item}.",
-        "Nobody [stop] {A} from taking {item}.",
-        "{A} [have] {item} now.",
-        "{A} [put] a hand on {item}, and then both.",
-        "{item} [go] into {A}’s keeping.",
-    ),
-    "take.wrest": (
-        "{A} [tear] {item} from {B}’s hands.",
-        "{A} [have] {item} off {B} before {B.he} could close {B.his} fist.",
-        "There [be] a short ugly struggle, and {A} [come] out of it with {item}.",
-        "{B} [pull] one way and {A} the other. {A} [get] {item}.",
-        "{A} [twist] {B}’s wrist until {item} [come] loose.",
-        "{item} [change] hands, and {B} [be] left holding air.",
-        "{A} [reach] across {B} and simply [take] {item}.",
-    ),
-    "take.fail": (
-        "{A} [snatch] at {item}; {B} [hold] on.",
-        "{A} [go] for {item}, but {B} [be] ready.",
-        "{B} [turn] a shoulder, and {A} [grasp] nothing.",
-        "{B} [keep] {item}, and [smile], nearly.",
-        "{A} [get] two fingers on {item} before {B} [wrench] it back.",
-        "They [pull+] at {item} like children until {A} [let] go.",
-    ),
-    "use.fail": (
-        "{A} [try] with {item} and [fail].",
-        "{item} would not do what {A} [want] of it.",
-        "{A}’s hands [be+] too cold for {item}.",
-        "{A} [work] at {item} and [swear] at it, in vain.",
-        "It [come] to nothing, {A} and {item}.",
-        "{A} [begin] again with {item}, and again it [come] to nothing.",
-    ),
-    "attack.hit": (
-        "{A} [strike] {B}.",
-        "{A} [go] for {B} and [reach] {B.him}.",
-        "{A} [hit] {B} as one hits a door.",
-        "There [be] no warning: {A} [be] on {B}.",
-        "{A} [throw] {B} against the wall.",
-        "{A} [catch] {B} a blow that both of them [feel+].",
-        "{A} [drive] {B} back across the floor, and [do] not stop there.",
-    ),
-    "attack.fail": (
-        "{A} [go] for {B}, and {B} [throw] {A.him} off.",
-        "{A} [swing] at {B} and [hit] stone.",
-        "{B} [step] aside, and {A} [meet] the table.",
-        "{A} [lunge]; {B} [be] quicker.",
-        "{B} [catch] {A}’s arm and [bend] it until {A.he} [stop~A].",
-        "They [go+] down together, and {B} [get] up first.",
-    ),
-    "attack.blocked": (
-        "{A} [go] for {B} and [find] {C} between them. {C} [take] the blow.",
-        "{C} [put] {C.himself} before {B}, and {A}’s blow [land] there.",
-        "It [be] meant for {B}. It [be] {C} who [have] it.",
-        "{A} [strike] at {B} and [hit] {C}.",
-        "{C} [move] first. What {A} [mean] for {B}, {C} [get].",
-    ),
-    "defend.self": (
-        "{A} [put] {A.his} back to the wall and [keep] {A.his} hands free.",
-        "{A} [wait] for it, on {A.his} guard.",
-        "{A} [move] so that nobody [be] behind {A.him}.",
-        "Nobody would take {A} by surprise now.",
-        "{A} [stand] where {A.he} could see them all.",
-        "{A} [pick] {A.his} ground and [stay] on it.",
-    ),
-    "defend.other": (
-        "{A} [stand] close by {B}, facing the others.",
-        "{A} [put] {A.himself} between {B} and the room.",
-        "Whoever [want] {B} would have to go round {A}.",
-        "{A} [do] not leave {B}’s side.",
-        "{A} [step] in front of {B} and [fold] {A.his} arms.",
-        "{A} [keep] a hand on {B}’s shoulder and an eye on the door.",
-    ),
-    "hide": (
-        "{A} [be] there, and then {A.he} [be~A] not.",
-        "Nobody [see] {A} go.",
-        "{A} [step] back out of the light and [be] gone.",
-        "When they next [look+] for {A}, there [be] only {A.his} chair.",
-        "{A} [slip] out of sight.",
-        "The dark [take] {A} in.",
-    ),
-    "hide.fail": (
-        "{A} [try] to slip away; {B} [clear] {B.his} throat.",
-        "{A} [edge] towards the dark. {B} [watch] every step of it.",
-        "{B} [say] {A}’s name, and {A} [come] back into the light.",
-        "{A} would have gone, but {B} [be] looking straight at {A.him}.",
-        "There [be] nowhere {A} could stand where {B} [do] not see.",
-    ),
-    "wait": (
-        "{A} [bide] {A.his} time.",
-        "{A} [wait].",
-        "{A} [do] nothing, on purpose.",
-        "{A} [stay] where {A.he} [be~A].",
-        "{A} [let] the others begin.",
-        "{A} [sit] down and [listen] to the weather.",
-        "{A} [let] the minute go by.",
-    ),
-    "late": (
-        "{A} [come] too late.",
-        "What {A} [mean] to do could not be done any more.",
-        "{A} [be] a moment behind.",
-        "It [be] done already when {A} [move].",
-    ),
-    "late.item": (
-        "{A} [reach] for {item}, but somebody [be] quicker.",
-        "{A} [come] too late for {item}.",
-        "By the time {A} [move], {item} [be] out of reach.",
-        "{A} [want] {item}, and [get] there second.",
-        "{A}’s hand [close] where {item} had been.",
-    ),
-    "late.person": (
-        "{A} [turn] to {B}, who [be] there no longer.",
-        "{A} [come] too late for {B}.",
-        "{A} [have] something for {B}; but the moment [be] gone.",
-        "{A} [look] round for {B} in vain.",
-        "Whatever {A} [want] with {B}, it [be] too late for it.",
-    ),
-}
 
-BANK: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({**BODIES, **TALK})
-"""Shelf → the ways to tell it."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to tell a thing. `not_by`: the slots whose person would not tell it so."""
+
+    phrase: str
+    not_by: frozenset[str] = frozenset()
+
+
+def read_bank(text: str) -> dict[str, tuple[Way, ...]]:
+    """The shelves of a table. Raises ValueError for a way that stands on no shelf or twice on one."""
+    shelves: dict[str, list[Way]] = {}
+    shelf: list[Way] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not line.startswith("  "):
+            shelf = shelves.setdefault(line.strip(), [])
+            continue
+        mark, _, rest = line.strip().partition(" ")
+        way = Way(rest, frozenset(mark[1:])) if mark[0] == "!" else Way(line.strip())
+        if shelf is None or any(way.phrase == other.phrase for other in shelf):
+            raise ValueError(f"line {number}: expected a way of its own, below the name of a shelf")
+        shelf.append(way)
+    return {name: tuple(found) for name, found in shelves.items()}
+
+
+TONES: Final[tuple[Tone, ...]] = get_args(Tone)
+BANKS: Final[Mapping[str, Mapping[str, tuple[Way, ...]]]] = MappingProxyType(
+    {
+        tone: MappingProxyType(read_bank((files(__package__) / "bank" / f"{tone}.txt").read_text("utf-8")))
+        for tone in TONES
+    }
+)
+BANK: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {shelf: tuple(way.phrase for way in found) for shelf, found in BANKS["terse"].items()}
+)
+"""Shelf → the terse ways to tell it."""
+
+
+def ways(tone: str, shelf: str) -> tuple[Way, ...]:
+    """The ways on a shelf of a tone; none where it has no such shelf."""
+    return BANKS.get(tone, {}).get(shelf, ())

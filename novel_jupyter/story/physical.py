@@ -151,6 +151,7 @@ def _watch(it: Attempt, target: str) -> Ruling:
                 [it.me],
                 f"{it.name} saw what {it.look.name(target)} wants: to {wish['text']}.",
                 mentions=[target],
+                beats=[("aside.wish", {"B": target, "wish": wish["text"]})],
             )
         )
     return ruling
@@ -190,7 +191,8 @@ def search(it: Attempt) -> Ruling:
         ruling.reason = f"{it.name} searched {look.name(here)} and said nothing of what was there."
         ruling.effects.append(fx.Learned(it.me, fact, here, it.turn))
         ruling.tell("search.secret", place=here)
-        ruling.asides.append(Aside([it.me], clue, [f"learned:{fact}"], [fact, *what["about"]]))
+        told = ("aside.clue", {"text": clue})
+        ruling.asides.append(Aside([it.me], clue, [f"learned:{fact}"], [fact, *what["about"]], [told]))
     else:
         ruling.outcome = "failure" if outcome == "cost" else outcome
         # Looked through: nobody who did it looks there again soon.
@@ -279,7 +281,9 @@ def use(it: Attempt) -> Ruling:
         if not look.knows(it.me, fact):
             known = look.stage["director"]["facts"][fact]
             ruling.effects.append(fx.Learned(it.me, fact, item, it.turn))
-            ruling.asides.append(Aside([it.me], known["text"], [f"learned:{fact}"], [fact, *known["about"]]))
+            told = ("aside.clue", {"text": known["text"]})
+            about = [fact, *known["about"]]
+            ruling.asides.append(Aside([it.me], known["text"], [f"learned:{fact}"], about, [told]))
     if what["departs"]:
         ruling.effects.append(fx.Departed(it.me))
         ruling.tags.append(f"departed:{it.me}")
@@ -352,7 +356,12 @@ def hide(it: Attempt) -> Ruling:
     ruling.tags = [f"hid:{it.me}"]
     ruling.tell("hide")
     ruling.asides.append(
-        Aside([it.me], f"{it.name} is hidden {it.look.at_place(it.here)}.", mentions=[it.here])
+        Aside(
+            [it.me],
+            f"{it.name} is hidden {it.look.at_place(it.here)}.",
+            mentions=[it.here],
+            beats=[("aside.hidden", {"place": it.here})],
+        )
     )
     return ruling
 

@@ -1,46 +1,51 @@
 """The offline chronicle: events to sentences, by one hand.
 
 Law: reads a `TurnRecord` only. A shelf's ways are shuffled once for a story and then used in turn, so what
-was said comes back only after everything else on the shelf was said. A retelling begins elsewhere on the
-shelf.
-Parts: `tell`, `plain` (the last resort: what happened, in the words of the event), `words_for`.
+was said comes back only after everything else on the shelf was said; what stands in the turns just before is
+not said again while there is another way. A retelling begins elsewhere on the shelf.
+Parts: `tell`, `plain` (the last resort: what happened, in the words of the event), `words_for`. What is told
+when is `arrange`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
+from .arrange import Step, arranged
 from .dice import Dice
 from .english import Tense, Word, capitalise, render
-from .phrases import BANK
+from .phrases import Way, ways
 from .turn import DIRECTOR, Beat, Cast, Sentence, StoryEvent, TurnRecord
 
 _OWNED: Final = re.compile(r"\{([A-C])\}’s")
-_LITERAL: Final = frozenset({"line", "text", "said", "phrase", "title"})
+_OPENS: Final = re.compile(r"\{([A-C])(?:'s)?\}")
+_LITERAL: Final = frozenset({"line", "text", "said", "phrase", "title", "wish"})
+_PEOPLE: Final = ("A", "B", "C")
 
 
 def tell(record: TurnRecord) -> Iterator[Sentence]:
-    """The sentences of a turn, place by place, each with the events it tells."""
+    """The sentences of a turn, each with the events it tells."""
     teller = _Teller(record)
-    for event, lead, paragraph in _arranged(record):
-        yield from teller.event(event, lead, paragraph)
+    for step in arranged(record):
+        yield from teller.step(step)
 
 
-def plain(event: StoryEvent) -> Sentence:
+def plain(event: StoryEvent, teller: Cast | None = None) -> Sentence:
     """What happened, as flatly as it can be said."""
-    return Sentence(capitalise(event.reason), (event.id,))
+    text = event.reason
+    if teller and text.startswith(f"{teller.name} "):
+        text = "I" + text[len(teller.name) :]
+    return Sentence(capitalise(text), (event.id,))
 
 
 def words_for(record: TurnRecord, event: StoryEvent, slots: Mapping[str, str]) -> dict[str, Word]:
     """The words that a phrase about an event may use."""
-    words = {"A": _word(record.names.get(event.character)), "at": Word(""), "source": Word("")}
+    words = {"A": _word(record, event.character), "at": Word(""), "source": Word("")}
     for slot, value in slots.items():
-        if slot in _LITERAL:
-            words[slot] = Word(value)
-        else:
-            words[slot] = _word(record.names.get(value))
+        words[slot] = Word(value) if slot in _LITERAL else _word(record, value)
     if "line" in slots:
         words["said"] = Word(_before_said(slots["line"]))
     place = record.names.get(slots.get("place", ""))
@@ -49,10 +54,11 @@ def words_for(record: TurnRecord, event: StoryEvent, slots: Mapping[str, str]) -
     return words
 
 
-def _word(name: Cast | None) -> Word:
+def _word(record: TurnRecord, id: str) -> Word:
+    name = record.names.get(id)
     if name is None:
         return Word("somebody", "they")
-    return Word(f"{name.article} {name.name}".strip(), name.pronouns)
+    return Word(f"{name.article} {name.name}".strip(), "I" if id == record.teller else name.pronouns)
 
 
 def _before_said(line: str) -> str:
@@ -60,89 +66,117 @@ def _before_said(line: str) -> str:
     return line[:-1] + "," if line.endswith(".") and not line.endswith("..") else line
 
 
-def _arranged(record: TurnRecord) -> Iterator[tuple[StoryEvent, str | None, bool]]:
-    """Events in the order of telling: the scene, then place by place, then the hour, then the end.
-
-    With each event: the place to name first (if the story moves elsewhere), and whether a paragraph begins.
-    """
-    first = [event for event in record.events if event.action.get("kind") == "scene"]
-    last = [event for event in record.events if event.character == DIRECTOR and event not in first]
-    acted = [event for event in record.events if event.character != DIRECTOR and event.beats]
-    places = list(dict.fromkeys(event.location for event in acted))
-    stage = first[0].location if first else None
-    moved = any(tag.startswith("scene:") for event in first for tag in event.tags)
-    # Where the scene was set is told first.
-    places.sort(key=lambda place: place != stage)
-    for event in first:
-        yield event, None, True
-    for place in places:
-        here = [event for event in acted if event.location == place]
-        for index, event in enumerate(here):
-            lead = place if index == 0 and (moved or place != stage) else None
-            yield event, lead, index == 0
-    for event in last:
-        yield event, None, event.action.get("kind") in ("ending", "clock")
-
-
 class _Teller:
     def __init__(self, record: TurnRecord) -> None:
         self.record = record
-        self.tense: Tense = "present" if record.tense == "present" else "past"
+        self.tense: Tense = "present" if record.tense == "present" and not record.teller else "past"
         # One shuffle for the whole play: it must not depend on the turn, nor on its seed.
         self.dice = Dice(str(record.hand), "", 0, 0)
-        self.before: tuple[str, frozenset[str]] | None = None
+        self.said = "\n".join(record.recent)
+        self.quoted = False
+        self.place: str | None = None
+        """Where the paragraph has said that it is."""
+        self.last: dict[str, bool] = {}
+        """Whom the sentence before spoke of → whether by name."""
+        self.names = [
+            (id, re.compile(rf"(?<!\w){re.escape(name.name)}(?!\w)"))
+            for id, name in sorted(record.names.items())
+            if name.kind == "character"
+        ]
 
-    def event(self, event: StoryEvent, lead: str | None, paragraph: bool) -> Iterator[Sentence]:
+    def step(self, step: Step) -> Iterator[Sentence]:
+        event, lead, paragraph = step.event, step.lead, step.paragraph
         if paragraph:
-            self.before = None
+            self.last, self.place = {}, None
+        told = False
         for beat in event.beats:
-            phrase = self._phrase(beat)
-            if phrase is None:
+            sentence = self._beat(event, beat, lead)
+            if sentence is None:
                 continue
-            # What people and story files wrote is no markup.
-            literal = beat.key == "literal"
-            text = beat.slots["text"] if literal else self._render(event, beat, phrase, lead)
+            text, short = sentence
+            # Two speakers do not share a line.
+            paragraph = paragraph or (self.quoted and text.startswith("“"))
+            self._note(text, short)
             yield Sentence(text, (event.id,), paragraph)
-            lead, paragraph = None, False
+            told, lead, paragraph = True, None, False
+        if not told and event.reason and (event.beats or event.audience != "everyone"):
+            # A kind of thing that the bank has no words for.
+            sentence_ = plain(event, self.record.names.get(self.record.teller or ""))
+            self._note(sentence_.text, None)
+            yield replace(sentence_, paragraph=paragraph)
 
-    def _phrase(self, beat: Beat) -> str | None:
+    def _note(self, text: str, short: str | None) -> None:
+        self.said += "\n" + text
+        self.quoted = "”" in text
+        self.last = {id: True for id, name in self.names if name.search(text)}
+        if short is not None:
+            self.last[short] = False
+
+    def _beat(self, event: StoryEvent, beat: Beat, lead: str | None) -> tuple[str, str | None] | None:
+        """A beat's text, and who is only a pronoun in it."""
+        # What people and story files wrote is no markup.
         if beat.key == "literal":
-            return ""
-        if beat.key in ("own", "ending"):
-            return beat.slots["phrase"]
-        key = f"{beat.key}.topic" if "topic" in beat.slots and f"{beat.key}.topic" in BANK else beat.key
-        shelf = BANK.get(key)
-        if not shelf:
-            return None
-        order = self.dice.order(range(len(shelf)), "chronicler", key)
-        step = self.record.telling * (len(shelf) // 2 or 1)
-        return shelf[order[(beat.n + step) % len(shelf)]]
-
-    def _render(self, event: StoryEvent, beat: Beat, phrase: str, lead: str | None) -> str:
+            return beat.slots["text"], None
         words = words_for(self.record, event, beat.slots)
-        people = {slot: word for slot, word in words.items() if slot in ("A", "B", "C")}
-        if event.character != DIRECTOR and self._clear(event.character, people):
-            words["A"] = Word(words["A"].text, words["A"].pronouns, short=phrase.startswith("{A"))
+        if beat.key in ("own", "ending"):
+            return self._render(event, beat, words, beat.slots["phrase"], lead)
+        first: tuple[str, str | None] | None = None
+        for way in self._ways(beat, words):
+            told = self._render(event, beat, words, way.phrase, lead)
+            first = first or told
+            if told[0] not in self.said:
+                first = told
+                break
+        self.place = beat.slots.get("place", lead or self.place)
+        return first
+
+    def _ways(self, beat: Beat, words: Mapping[str, Word]) -> Iterator[Way]:
+        """The ways to tell a beat, the one whose turn it is first."""
+        tone, key = self.record.tone, beat.key
+        mine = {slot for slot in _PEOPLE if slot in words and words[slot].pronouns == "I"}
+        keys = [f"{key}.topic", key] if "topic" in beat.slots else [key]
+        shelves = [ways(each, name) for each in dict.fromkeys((tone, "terse")) for name in keys]
+        fitting = ([way for way in shelf if mine.isdisjoint(way.not_by)] for shelf in shelves)
+        fit = next(filter(None, fitting), [])
+        if not fit:
+            return
+        order = self.dice.order(range(len(fit)), "chronicler", f"{tone}/{key}")
+        retold = self.record.telling * (len(fit) // 2) + self.record.telling // 2
+        for index in range(len(fit)):
+            yield fit[order[(beat.n + retold + index) % len(fit)]]
+
+    def _render(
+        self, event: StoryEvent, beat: Beat, words: Mapping[str, Word], phrase: str, lead: str | None
+    ) -> tuple[str, str | None]:
         phrase = _OWNED.sub(r"{\1's}", phrase)
+        ids = {"A": event.character, **{slot: beat.slots[slot] for slot in _PEOPLE if slot in beat.slots}}
+        if beat.slots.get("place", "") == self.place and "there" not in phrase.lower():
+            words = {**words, "at": Word("there")}
+        opens = _OPENS.match(phrase)
+        short = None
+        if opens and opens[1] in words and self._clear(opens[1], ids, words, phrase):
+            short = ids[opens[1]]
+            words = {**words, opens[1]: replace(words[opens[1]], short=True)}
         place = self.record.names.get(lead or "")
         if place and phrase.startswith("{A}") and "{at}" not in phrase and "{place}" not in phrase:
             phrase = f"{place.prep} {place.article} {place.name} {phrase}"
+            short = None
         try:
             text = render(phrase, words, self.tense)
         except KeyError:
             # Somebody wrote braces into the director's script.
             text = capitalise(phrase.translate({ord(sign): None for sign in "{}[]"}))
-        named = frozenset(slot for slot in people if "{" + slot in phrase)
-        leads = phrase.startswith("{A}") or phrase.endswith("{A} [say].")
-        others = frozenset(people[slot].pronouns for slot in named if slot != "A")
-        self.before = (event.character, others) if leads and "A" in named else None
-        return text
+        return text, short
 
-    def _clear(self, who: str, people: Mapping[str, Word]) -> bool:
-        """Whether a pronoun is enough: the sentence before was about the same one, and no other fits."""
-        if self.before is None or self.before[0] != who:
+    def _clear(self, slot: str, ids: Mapping[str, str], words: Mapping[str, Word], phrase: str) -> bool:
+        """Whether a pronoun is enough to open with: the sentence before spoke of the same one, and nobody in
+        either could be meant instead.
+        """
+        me, word = ids[slot], words[slot]
+        # For singular they, and twice in a row, the name reads better.
+        if not self.last.get(me) or word.pronouns in ("they", "I") or me == DIRECTOR:
             return False
-        mine = people["A"].pronouns
-        return mine not in self.before[1] and all(
-            word.pronouns != mine for slot, word in people.items() if slot != "A"
-        )
+        others = {id for id in self.last if id != me}
+        others |= {id for other, id in ids.items() if other != slot and "{" + other in phrase}
+        names = self.record.names
+        return all(names[id].pronouns != word.pronouns for id in others if id in names and id != me)

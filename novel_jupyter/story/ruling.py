@@ -29,6 +29,8 @@ class Aside:
     reason: str
     tags: list[str] = field(default_factory=list)
     mentions: list[str] = field(default_factory=list)
+    beats: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    """How it is told to those seats; without any, by its reason."""
 
 
 @dataclass(slots=True)

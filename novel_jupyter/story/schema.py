@@ -22,6 +22,7 @@ Trait: TypeAlias = Literal["bold", "warm", "sharp", "sly", "steady"]
 Pronouns: TypeAlias = Literal["she", "he", "they", "it"]
 Act: TypeAlias = Literal["setup", "complication", "crisis", "climax"]
 ACTS: Final[tuple[Act, ...]] = ("setup", "complication", "crisis", "climax")
+Tone: TypeAlias = Literal["terse", "noir", "fairy_tale"]
 GoalKind: TypeAlias = Literal[
     "hold", "destroy", "use", "learn", "reveal", "conceal", "protect", "harm", "reach"
 ]
@@ -48,9 +49,11 @@ class Part(BaseModel):
 class Style(Part):
     """How the chronicle sounds. The offline storyteller knows these and no others."""
 
-    tone: Literal["terse"] = "terse"
+    tone: Tone = "terse"
     tense: Literal["past", "present"] = "past"
-    person: Literal["third"] = "third"
+    person: Literal["third", "first"] = "third"
+    of: Id | None = None
+    """For the first person: the character who tells it. It is told in the past tense."""
 
 
 class Exit(Part):

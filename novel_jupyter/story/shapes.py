@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from pydantic import JsonValue
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
-from .schema import Act
+from .schema import Act, Tone
 
 Status: TypeAlias = Literal["present", "dead", "gone"]
 GoalStatus: TypeAlias = Literal["open", "met", "lost"]
@@ -27,6 +27,10 @@ class SceneState(TypedDict):
     deeds: dict[str, str]
     """`<item>.<how>` → who did it first."""
     tense: Literal["past", "present"]
+    tone: NotRequired[Tone]
+    """How the chronicle sounds; terse where it does not say."""
+    teller: NotRequired[str | None]
+    """The character in whose first person it is told."""
 
 
 class CharacterState(TypedDict):

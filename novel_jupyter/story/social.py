@@ -54,6 +54,7 @@ def confide(it: Attempt, ruling: Ruling, speaker: str, hearer: str, fact: str) -
             f"{it.look.name(speaker)} told {it.look.name(hearer)} quietly: {what['text']}",
             [f"learned:{fact}"],
             [fact, *what["about"], speaker, hearer],
+            [("aside.confided", {"A": speaker, "B": hearer, "line": what["said"].get(speaker, what["text"])})],
         )
     )
 
@@ -120,7 +121,8 @@ def tell(it: Attempt) -> Ruling:
             confide(it, ruling, it.me, target, fact)
         elif it.action.text:
             words = f"{it.name} said quietly to {look.name(target)}: “{it.action.text}”"
-            ruling.asides.append(Aside(sorted({it.me, target}), words, mentions=[target]))
+            said = ("aside.words", {"B": target, "line": it.action.text})
+            ruling.asides.append(Aside(sorted({it.me, target}), words, mentions=[target], beats=[said]))
         return ruling
     ruling = Ruling("success", f"{it.name} spoke up.", mentions=[target] if target else [])
     if it.action.text:

@@ -70,6 +70,8 @@ class Table:
         self.events: list[StoryEvent] = []
         self.guarded: dict[str, str] = {}
         self.ended: Ended | None = None
+        self.witnesses: dict[str, list[str]] = {}
+        """Event → who was there. Hidden ones too, so it is nobody's to read but the chronicler's."""
         self._heat = 0
 
     @property
@@ -160,7 +162,8 @@ class Table:
     def _record(self, who: str, action: Json, ruling: Ruling, by: By, place: str | None) -> None:
         """Turn a ruling into events, one for each audience, and carry them out."""
         audience: Audience = "everyone" if ruling.open else [who]
-        beats, told = self._beats(who, ruling) if ruling.open else ((), ())
+        # What is refused is answered by its reason; it is no part of any telling.
+        beats, told = self._beats(who, ruling.beats) if ruling.outcome != "refused" else ((), ())
         event = StoryEvent(
             id=f"e{len(self.events) + 1}",
             character=who,
@@ -183,7 +186,8 @@ class Table:
             there = before.witnesses(place) if ruling.open else [who]
             # Who comes in is seen by those who are there already.
             arrived = before.witnesses(self.look.place(who)) if ruling.open else []
-            self._remember(event, sorted({*there, *arrived}))
+            self.witnesses[event.id] = sorted({*there, *arrived})
+            self._remember(event, self.witnesses[event.id])
         for aside in ruling.asides:
             self._whisper(who, action, ruling, by, place, aside)
 
@@ -200,6 +204,7 @@ class Table:
     def _whisper(
         self, who: str, action: Json, ruling: Ruling, by: By, place: str | None, aside: Aside
     ) -> None:
+        beats, told = self._beats(who, aside.beats)
         event = StoryEvent(
             id=f"e{len(self.events) + 1}",
             character=who,
@@ -211,7 +216,10 @@ class Table:
             location=place,
             tags=tuple(aside.tags),
             mentions=tuple(dict.fromkeys(aside.mentions)),
+            beats=beats,
+            effects=told,
         )
+        self.state = reduce(self.state, event)
         self.events.append(event)
         self._remember(event, aside.audience)
 
@@ -223,7 +231,9 @@ class Table:
         """Dice that fall the same in every turn of a play: a shuffle by them is used up before it repeats."""
         return Dice(str(self.look.stage["director"]["hand"]), "", 0, 0)
 
-    def _beats(self, who: str, ruling: Ruling) -> tuple[tuple[Beat, ...], tuple[fx.Told, ...]]:
+    def _beats(
+        self, who: str, given: Iterable[tuple[str, Mapping[str, str]]]
+    ) -> tuple[tuple[Beat, ...], tuple[fx.Told, ...]]:
         """Number the beats of a ruling by how often their shelves were used, and give people their lines."""
         counts = self.look.stage["director"]["phrases"]
         beats: list[Beat] = []
@@ -234,8 +244,8 @@ class Table:
             told.append(fx.Told(key))
             return n
 
-        for key, given in ruling.beats:
-            slots, shelf = dict(given), key
+        for key, fixed in given:
+            slots, shelf = dict(fixed), key
             if key.startswith("act:"):
                 kind = key.removeprefix("act:")
                 if "line" not in slots:
@@ -326,7 +336,7 @@ class Table:
         )
 
     def record(self) -> TurnRecord:
-        """The open events and the names in them."""
+        """What happened, for whom, and the names in it."""
         look, turn = self.look, self.turn
         events = tuple(event for event in self.events if event.audience == "everyone")
         names = {
@@ -335,7 +345,7 @@ class Table:
         }
         names |= {
             id: named(look, id)
-            for event in events
+            for event in self.events
             for id in event.mentions
             if id in look.stage["director"]["items"]
         }
@@ -352,6 +362,10 @@ class Table:
             names,
             tuple(hidden),
             look.stage["director"]["hand"],
+            tone=look.stage["scene"].get("tone", "terse"),
+            teller=look.stage["scene"].get("teller"),
+            asides=tuple(event for event in self.events if isinstance(event.audience, list)),
+            witnesses={id: tuple(who) for id, who in self.witnesses.items()},
         )
 
 

@@ -237,6 +237,18 @@ class TurnRecord:
     """The order of phrases in this play."""
     telling: int = 0
     """How often this turn was told before: a retelling takes other words."""
+    tone: str = "terse"
+    teller: str | None = None
+    """The character in whose first person it is told."""
+    asides: tuple[StoryEvent, ...] = ()
+    """What only seats may know: for their own tellings, never for the public one (see `audiences`)."""
+    witnesses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Event → the characters who were there."""
+    recent: tuple[str, ...] = ()
+    """Prose of the turns just before, and of this one as it was told: its sentences are not said again. Not
+    part of what is kept: whoever tells reads it from the session."""
+    so_far: str = ""
+    """What happened before, in a few lines (see `summary`). Not kept either."""
 
     def to_json(self) -> Json:
         return {
@@ -259,6 +271,10 @@ class TurnRecord:
             "withheld": list(self.withheld),
             "hand": self.hand,
             "telling": self.telling,
+            "tone": self.tone,
+            "teller": self.teller,
+            "asides": [event.to_json() for event in self.asides],
+            "witnesses": {id: list(who) for id, who in sorted(self.witnesses.items())},
         }
 
     @staticmethod
@@ -278,6 +294,16 @@ class TurnRecord:
             withheld=tuple(cast(list[str], raw["withheld"])),
             hand=cast(int, raw["hand"]),
             telling=cast(int, raw["telling"]),
+            # Sessions that were begun by an older version kept less.
+            tone=str(raw.get("tone", "terse")),
+            teller=cast(str | None, raw.get("teller")),
+            asides=tuple(
+                StoryEvent.from_json(cast(Json, event))
+                for event in cast(list[JsonValue], raw.get("asides", []))
+            ),
+            witnesses={
+                id: tuple(who) for id, who in cast(dict[str, list[str]], raw.get("witnesses", {})).items()
+            },
         )
 
 
@@ -337,12 +363,27 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
+class SeatNarrative:
+    """The turn as one character witnessed it: for the player of that seat."""
+
+    character: str
+    text: str
+    sentences: tuple[Sentence, ...]
+
+    def to_json(self) -> Json:
+        return {"text": self.text, "sentences": [sentence.to_json() for sentence in self.sentences]}
+
+
+@dataclass(frozen=True, slots=True)
 class Narrative:
     turn: int
     attempt: int
     text: str
     sentences: tuple[Sentence, ...]
     made_by: MadeBy
+    seats: tuple[SeatNarrative, ...] = ()
+    so_far: str = ""
+    """What happened up to here, this turn included (see `summary`)."""
 
     def to_wire(self, *, token: int) -> Json:
         """The `narrative` that commits the prose of a turn."""
@@ -353,6 +394,8 @@ class Narrative:
             "text": self.text,
             "sentences": [sentence.to_json() for sentence in self.sentences],
             "made_by": self.made_by.to_json(),
+            "seats": {seat.character: seat.to_json() for seat in self.seats},
+            "so_far": self.so_far,
         }
 
 

@@ -207,6 +207,8 @@ def initial_state(story: Story) -> dict[str, JsonValue]:
             "focus": [],
             "deeds": {},
             "tense": story.style.tense,
+            "tone": story.style.tone,
+            "teller": story.style.of if story.style.person == "first" else None,
         },
         "characters": {
             id: {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
@@ -86,8 +86,17 @@ class Play:
         return "\n\n".join(narrative.text for narrative in self.narratives)
 
 
-async def play_async(story: Story, seed: str, *, tell: bool = True, limit: int = 40) -> Play:
+async def play_async(
+    story: Story,
+    seed: str,
+    *,
+    tell: bool = True,
+    limit: int = 40,
+    chronicler: ChroniclerAgent | None = None,
+) -> Play:
     """Agents alone, until the story ends."""
+    chronicler = chronicler or ChroniclerAgent()
+    so_far = ""
     state: State = initial_state(story)
     done = Play([state])
     everybody = frozenset(story.characters)
@@ -99,15 +108,22 @@ async def play_async(story: Story, seed: str, *, tell: bool = True, limit: int =
         done.states.append(state)
         done.outcomes.append(outcome)
         if tell:
-            done.narratives.append(await ChroniclerAgent().narrate(outcome.record))
+            recent = tuple(narrative.text for narrative in done.narratives[-8:])
+            record = replace(outcome.record, recent=recent, so_far=so_far)
+            done.narratives.append(await chronicler.narrate(record))
+            so_far = done.narratives[-1].so_far
         if outcome.ended:
             break
     return done
 
 
-def play(seed: str, *, tell: bool = True, story: Story | None = None) -> Play:
+def play(
+    seed: str, *, tell: bool = True, story: Story | None = None, chronicler: ChroniclerAgent | None = None
+) -> Play:
     """`play_async` of the bundled story, run."""
-    return asyncio.run(play_async(story or load_bundled("lighthouse"), seed, tell=tell))
+    return asyncio.run(
+        play_async(story or load_bundled("lighthouse"), seed, tell=tell, chronicler=chronicler)
+    )
 
 
 def one_turn(
