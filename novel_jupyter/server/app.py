@@ -75,6 +75,11 @@ class NovelApp(ExtensionApp):
         "FULL",
         help="FULL: what was acknowledged survives a power cut. NORMAL: only a killed process, but faster.",
     ).tag(config=True)
+    model = Unicode(
+        "",
+        help="What the agents of new kernels think with, 'provider:model' (they find it as "
+        "NOVEL_JUPYTER_MODEL). Empty: the offline storyteller, unless a notebook says otherwise.",
+    ).tag(config=True)
     story_folders = List(Unicode(), help="Folders with more stories (<name>.yaml) to offer.").tag(config=True)
 
     # --- sessions
@@ -285,6 +290,8 @@ class NovelApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called by Jupyter once its loop runs: only now can the store be opened."""
+        if self.model:
+            os.environ["NOVEL_JUPYTER_MODEL"] = self.model
         config, log = self.config_record(), Log(self.log)
 
         def key_of(kernel_id: str) -> bytes | None:

@@ -150,8 +150,9 @@ class DirectorAgent:
         )
         try:
             frame, usage = await self.brain.frame(view)
-        except BrainError:
-            return frames[0], Usage()
+        except BrainError as error:
+            frame, _ = await OfflineBrain().frame(view)
+            return frame, error.usage
         return (frame if frame in frames else frames[0]), usage
 
     async def _ask(self, table: Table, who: str, frame: Frame, progress: Progress) -> Decision:
