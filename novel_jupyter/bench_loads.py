@@ -16,7 +16,7 @@ from functools import partial
 from time import perf_counter
 from typing import Final
 
-from .bench_person import BenchError, Person, create_session, state_hash_at
+from .bench_person import PATIENCE, BenchError, Person, create_session, state_hash_at
 from .bench_process import Usage, counter, usage
 from .testing import ServerProcess
 
@@ -180,17 +180,27 @@ async def crowd(
     for person in (person for group in groups for person in group):
         person.on_event = took
     dice = random.Random(7)
+
+    async def talk(seconds: float) -> float:
+        """Returns when it began."""
+        start = perf_counter()
+        for n in range(int(rate * seconds)):
+            due = start + n / rate
+            await asyncio.sleep(max(0.0, due - perf_counter()))
+            speaker = dice.choice(groups[n % sessions])
+            done.append(speaker.chat("a short line of talk"))
+            sent[speaker.last_id] = due  # what waits to be sent waits too
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*done)
+        await asyncio.gather(*(_level(group) for group in groups))
+        return start
+
+    await talk(min(2.0, seconds / 2))
+    sent.clear()
+    seen.clear()
+    last.clear()
     before = await _measure(servers, pids)
-    start = perf_counter()
-    for n in range(int(rate * seconds)):
-        due = start + n / rate
-        await asyncio.sleep(max(0.0, due - perf_counter()))
-        speaker = dice.choice(groups[n % sessions])
-        done.append(speaker.chat("a short line of talk"))
-        sent[speaker.last_id] = due  # what waits to be sent waits too
-    async with asyncio.timeout(60):
-        await asyncio.gather(*done)
-    await asyncio.gather(*(_level(group) for group in groups))
+    start = await talk(seconds)
     took_seconds = perf_counter() - start
     after = await _measure(servers, pids)
     if len(last) != len(sent):

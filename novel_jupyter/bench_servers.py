@@ -46,6 +46,11 @@ class Place:
     url: str
     pids: tuple[int, ...] = ()
 
+    @property
+    def folder(self) -> str:
+        """The name as that of a folder."""
+        return "".join(c if c.isalnum() else "-" for c in self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -73,7 +78,7 @@ def _traits(url: str) -> Mapping[str, object]:
         "creates_burst": 1e6,
         "max_in_flight": 1000,
         "max_connections_per_user": 10_000,
-        "idle_timeout": 1.0,
+        "idle_timeout": 3600.0,
         # Servers of one file find each other's writes by looking.
         "head_check": 0.1 if url.startswith(SQLITE) else 5.0,
     }
@@ -83,11 +88,11 @@ def _traits(url: str) -> Mapping[str, object]:
 async def bench_store(place: Place, plan: Plan, folder: Path, say: Callable[[str], None]) -> Figures:
     """All loads on one store, through one server and through two. Raises BenchError."""
     several = not place.url.startswith(SQLITE)
-    with ExitStack() as stack:
-        servers = [
-            stack.enter_context(ServerProcess(folder / f"{place.name}-{n}", PEOPLE, _traits(place.url)))
-            for n in range(2 if several else 1)
-        ]
+    count = 2 if several else 1
+    with _servers(place, count, folder / "crowd") as servers:  # of their own: their memory is told
+        say(f"{place.name}: {plan.sessions} sessions of {plan.people}")
+        many = await crowd(servers, plan.sessions, plan.people, plan.rate, plan.seconds * 2, place.pids)
+    with _servers(place, count, folder) as servers:
         alone = servers[:1]
         say(f"{place.name}: latency")
         one: list[float] = []
@@ -104,8 +109,6 @@ async def bench_store(place: Place, plan: Plan, folder: Path, say: Callable[[str
                     continue
                 say(f"{place.name}: appends, window {window}, {len(through)} server(s)")
                 found.append(await appends(through, plan.writers, window, plan.seconds, place.pids))
-        say(f"{place.name}: {plan.sessions} sessions of {plan.people}")
-        many = await crowd(servers, plan.sessions, plan.people, plan.rate, plan.seconds * 2, place.pids)
         assert found[0] is not None
         assert found[2] is not None
         return Figures(
@@ -119,6 +122,13 @@ async def bench_store(place: Place, plan: Plan, folder: Path, say: Callable[[str
             many,
             len(servers),
         )
+
+
+@contextmanager
+def _servers(place: Place, count: int, folder: Path) -> Iterator[list[ServerProcess]]:
+    with ExitStack() as stack:
+        roots = [folder / f"{place.folder}-{n}" for n in range(count)]
+        yield [stack.enter_context(ServerProcess(root, PEOPLE, _traits(place.url))) for root in roots]
 
 
 @contextmanager
