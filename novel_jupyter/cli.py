@@ -1,4 +1,4 @@
-"""The command line: `novel-jupyter demo`, `validate`.
+"""The command line: `novel-jupyter demo`, `validate`, `migrate`, `doctor`, `bench`.
 
 Law: thin. What a command does stands in a module of its own; a mistake of the caller ends with one clear
 line and exit 2.
@@ -46,6 +46,38 @@ def _validate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from .migrate import run_migrate
+
+    return run_migrate(
+        options.source,
+        options.target,
+        only=options.only,
+        dry_run=options.dry_run,
+        as_json=options.json,
+        say=print,
+        warn=_warn,
+    )
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import run_doctor
+
+    return run_doctor(options.store, options.sessions, as_json=options.json, say=print, warn=_warn)
+
+
+def _bench_servers(options: argparse.Namespace) -> int:
+    from .bench import run_bench_servers
+
+    return run_bench_servers(
+        options.store, quick=options.quick, rate=options.rate, as_json=options.json, say=print, warn=_warn
+    )
+
+
 def _at_least_one(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -74,6 +106,52 @@ def main(arguments: list[str] | None = None) -> int:
     validate = commands.add_parser("validate", help="say where story files are wrong")
     validate.add_argument("files", type=Path, nargs="+")
     validate.set_defaults(run=_validate)
+
+    migrate = commands.add_parser(
+        "migrate",
+        help="copy every session to another store, intact, and prove it",
+        description="A store is a URL, or `env` for the one in NOVEL_JUPYTER_STORE, or `env:NAME`. Run "
+        "again, it goes on where it was; what differs in the other store is left alone.",
+    )
+    migrate.add_argument("source", metavar="FROM", help="sqlite:///…, redis://…, redis+cluster://…, env")
+    migrate.add_argument("target", metavar="TO", help="likewise")
+    migrate.add_argument("--only", metavar="ID", action="append", default=[], help="this session; repeatable")
+    migrate.add_argument("--dry-run", action="store_true", help="only say what would be copied")
+    migrate.add_argument("--json", action="store_true", help="print one JSON object")
+    migrate.set_defaults(run=_migrate)
+
+    doctor = commands.add_parser(
+        "doctor", help="show a store's servers, sessions, lag and leases, and what is wrong with it"
+    )
+    doctor.add_argument(
+        "--store",
+        metavar="URL",
+        help="also `env:NAME`; default: NOVEL_JUPYTER_STORE, else Jupyter's data folder",
+    )
+    doctor.add_argument(
+        "--sessions", type=_at_least_one, default=20, help="the latest so many (default 20)", metavar="N"
+    )
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    doctor.set_defaults(run=_doctor)
+
+    bench = commands.add_parser("bench", help="measure, beside a reference in the same run")
+    benches = bench.add_subparsers(dest="bench", required=True)
+    servers = benches.add_parser(
+        "servers", help="one server and two: latency, appends a second, a crowd (some minutes)"
+    )
+    servers.add_argument(
+        "--store",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="also `env:NAME`; repeatable; gets new sessions. Default: a Redis and a Cluster that it starts",
+    )
+    servers.add_argument("--rate", type=float, help="commands a second of the crowd (default 100)")
+    servers.add_argument(
+        "--quick", action="store_true", help="seconds instead of minutes; the figures mean little"
+    )
+    servers.add_argument("--json", action="store_true", help="print one JSON object")
+    servers.set_defaults(run=_bench_servers)
 
     options = parser.parse_args(arguments)
     code: int = options.run(options)

@@ -16,7 +16,8 @@ export type ActionCommand =
   | Lease
   | TurnResult
   | TurnFailed
-  | Narrative;
+  | Narrative
+  | Asked;
 export type JsonValue = null | boolean | number | string | JsonValue[] | {[key: string]: JsonValue};
 export type ClientMessage =
   JoinSession | LeaveSession | AgentAction | StoryUpdate | UserCursor | StateSync | SystemMessage;
@@ -250,6 +251,8 @@ export interface AgentCost {
   tokens_in: number;
   tokens_out: number;
   cost: number;
+  model?: string;
+  fallback?: string;
 }
 
 /**
@@ -278,6 +281,22 @@ export interface Sentence {
   events: string[];
 }
 
+/**
+ * What a model was asked and answered (host only), told as soon as it is known: a successor that has the
+ * same question takes the answer from here.
+ */
+export interface Asked {
+  turn: number;
+  attempt: number;
+  token: number;
+  kind: "asked";
+  key: string;
+  exchange: {
+    [k: string]: JsonValue;
+  };
+  spent: AgentCost;
+}
+
 export interface AdmitHost {
   kind: "admit_host";
   kernel: string;
@@ -304,7 +323,8 @@ export interface AgentAction {
     | Lease
     | TurnResult
     | TurnFailed
-    | Narrative;
+    | Narrative
+    | Asked;
 }
 
 /**
@@ -957,6 +977,10 @@ export interface ResolveTask {
   token: number;
   policy: "immediate" | "round" | "vote";
   seed: string;
+  asked?: {
+    [k: string]: JsonValue;
+  };
+  spent?: AgentCost;
   task: "resolve";
   base: number;
   proposals: {
@@ -978,6 +1002,10 @@ export interface NarrateTask {
   token: number;
   policy: "immediate" | "round" | "vote";
   seed: string;
+  asked?: {
+    [k: string]: JsonValue;
+  };
+  spent?: AgentCost;
   task: "narrate";
   node: number;
   retelling: boolean;
@@ -1303,6 +1331,10 @@ export const MAY = {
   ],
   "archive": [
     "owner"
+  ],
+  "asked": [
+    "kernel",
+    "host"
   ],
   "branch": [
     "owner",

@@ -39,6 +39,10 @@ class AgentCost(TypedDict):
     tokens_in: int
     tokens_out: int
     cost: float
+    model: NotRequired[str]
+    """Which model, where it is not the one of the whole."""
+    fallback: NotRequired[str]
+    """Why the offline rules stood in for it, in one word."""
 
 
 class MadeBy(TypedDict):

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from .asking import forget
 from .draft import Context, drop, put
 from .editing import RECORDS
 from .errors import Refused
@@ -276,7 +277,7 @@ def retell(ctx: Context, data: Retell) -> None:
             "kind": "record",
             "turn": entry["number"],
             "attempt": entry["attempt"],
-            "patch": [put("/sealed/retelling", told)],
+            "patch": [put("/sealed/retelling", told), forget()],
         },
         SEALED,
     )

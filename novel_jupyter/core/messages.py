@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, TypeAdapter
 
-from .events import MadeBy, Outcome, Sentence
+from .events import AgentCost, MadeBy, Outcome, Sentence
 from .model import Audience, Role
 from .patch import Op
 
@@ -153,6 +153,16 @@ class Narrative(Fenced):
     made_by: MadeBy
 
 
+class Asked(Fenced):
+    """What a model was asked and answered (host only), told as soon as it is known: a successor that has the
+    same question takes the answer from here."""
+
+    kind: Literal["asked"]
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+    exchange: dict[str, JsonValue]
+    spent: AgentCost
+
+
 ActionCommand: TypeAlias = Annotated[
     Propose
     | OnCharacter
@@ -165,7 +175,8 @@ ActionCommand: TypeAlias = Annotated[
     | Lease
     | TurnResult
     | TurnFailed
-    | Narrative,
+    | Narrative
+    | Asked,
     Field(discriminator="kind"),
 ]
 

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, ConfigDict, Discriminator, Field, JsonValue
 from typing_extensions import TypedDict
 
 from .errors import CODES
-from .events import EventData, Outcome
+from .events import AgentCost, EventData, Outcome
 from .model import Audience, TurnPolicy
 
 SUBPROTOCOL: Final = "novel.v1.json"
@@ -233,6 +233,10 @@ class _Task(TypedDict):
     token: int
     policy: TurnPolicy
     seed: str
+    asked: NotRequired[dict[str, JsonValue]]
+    """What models answered already for this very task, by key: nobody asks again."""
+    spent: NotRequired[AgentCost]
+    """What models have cost in this session."""
 
 
 class FrozenProposal(TypedDict):

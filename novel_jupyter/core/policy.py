@@ -93,7 +93,7 @@ MAY: Final[Mapping[str, tuple[Standing, ...]]] = MappingProxyType(
         # the kernel that hosts (and then its lease is looked at)
         **dict.fromkeys(("request_lease", "release_lease"), ("kernel", "host")),
         **dict.fromkeys(
-            ("turn_result", "turn_failed", "narration_failed", "narrative", "narration", "progress"),
+            ("turn_result", "turn_failed", "narration_failed", "narrative", "narration", "progress", "asked"),
             ("kernel", "host"),
         ),
     }

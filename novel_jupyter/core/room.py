@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from . import admin, editing, history, hosting, seats, telling, turn
+from . import admin, asking, editing, history, hosting, seats, telling, turn
 from .draft import ClientKey, Context, Draft, Facts, Mark, Result, measured_size
 from .errors import UNDECIDED, Refused
 from .incoming import CommandId, digest
@@ -66,6 +66,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         "cancel": telling.cancel,
         "accept": telling.accept,
         "turn_result": telling.resolve,
+        "asked": asking.asked,
         "narrative": telling.tell,
         "turn_failed": telling.fail,
         "narration_failed": telling.fail,
@@ -97,7 +98,7 @@ HOST: Final = "host"
 """The principal of the ids that belong to whichever kernel hosts."""
 
 CARRIES_CONTENT: Final = frozenset(
-    {"edit", "restore_edit", "settle", "propose", "chat", "turn_result", "narrative"}
+    {"edit", "restore_edit", "settle", "propose", "chat", "turn_result", "narrative", "asked"}
 )
 """What a full state refuses. Everything else is small and bounded, and the way out of a full state."""
 

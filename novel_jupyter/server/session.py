@@ -15,6 +15,7 @@ from functools import partial
 
 from pydantic import JsonValue
 
+from novel_jupyter.core.asking import handed_over
 from novel_jupyter.core.draft import Facts
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import Event
@@ -315,7 +316,9 @@ class Session:
         holder = rules_of(state)["host"]["holder"]
         if task is None or holder is None:
             return
-        frame = message("agent_action", task, session_id=self.id, timestamp=self._now())
+        frame = message(
+            "agent_action", {**task, **handed_over(state)}, session_id=self.id, timestamp=self._now()
+        )
         for subscriber in self.subscribers.of_user(holder):
             subscriber.connection.control(frame)
 

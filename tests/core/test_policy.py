@@ -35,9 +35,9 @@ EXPECTED: dict[str, set[str]] = {
     **dict.fromkeys(("set_role", "grant_view", "archive", "unarchive"), OWNER),
     "claim_session": {"player", "director", "spectator"},
     **dict.fromkeys(("request_lease", "release_lease", "turn_result", "turn_failed"), KERNELS),
-    **dict.fromkeys(("narrative", "narration_failed", "narration", "progress"), KERNELS),
+    **dict.fromkeys(("narrative", "narration_failed", "narration", "progress", "asked"), KERNELS),
 }
-HOSTS = ("turn_result", "turn_failed", "narrative", "narration_failed")
+HOSTS = ("turn_result", "turn_failed", "narrative", "narration_failed", "asked")
 """Their data is the host's: see the tests of telling."""
 DATA: dict[str, dict[str, object]] = {
     "chat": {"text": "hello"},

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from pydantic import JsonValue
 
+from novel_jupyter.core.asking import handed_over
 from novel_jupyter.core.draft import Draft, Facts, Past
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import Event, fold
@@ -224,6 +225,7 @@ class LocalServer:
         if task == self.asked and not again:
             return
         self.asked = task
+        data = {**task, **handed_over(self.room.state)} if task else {}
         for line in self.lines:
             if task and line.joined and line.principal.user_id == self.rules["host"]["holder"]:
-                line.deliver({"type": "agent_action", "session_id": SESSION, "data": task})
+                line.deliver({"type": "agent_action", "session_id": SESSION, "data": data})
