@@ -126,6 +126,7 @@ def render(measures: Measures, courses: Iterable[Course] = ()) -> str:
     lines.append(f"  deeds: {kinds}")
     lines.append(f"  tension by tenths of a play: {' '.join(map(str, measures.curve))}")
     lines.append(f"  {measures.violations:6d}  broken invariants{verdict('violations')}")
+    lines.append(f"  digest {measures.digest[:16]}")
     broken = [f"seed {course.seed}, {what}" for course in courses for what in course.violations]
     lines += [f"          {line}" for line in broken[:10]]
     return "\n".join(lines)

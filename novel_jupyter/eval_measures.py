@@ -21,6 +21,7 @@ The definitions:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import Counter
@@ -137,6 +138,8 @@ class Course:
     seconds: float = 0.0
     """Processor time of the agents."""
     violations: list[str] = field(default_factory=list)
+    digest: str = ""
+    """Over everything that the play put on the wire."""
 
     def note(self, story: Story, before: Mapping[str, JsonValue], outcome: TurnOutcome) -> None:
         """Count one turn in."""
@@ -153,6 +156,8 @@ class Course:
             self.deeds.append((event.character, said, event.outcome))
         if outcome.ended:
             self.ending = outcome.ended.ending
+        wire = json.dumps([self.digest, outcome.to_wire(token=1, base=1), outcome.record.to_json()])
+        self.digest = hashlib.sha256(wire.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,8 @@ class Measures:
     kinds: Mapping[str, float]
     curve: tuple[int, ...]
     """The mean tension after each tenth of a play."""
+    digest: str
+    """Over everything that the plays put on the wire: the same wherever and whenever they are played."""
 
     @property
     def endings_above_tenth(self) -> int:
@@ -217,6 +224,7 @@ def summarize(story: Story, courses: Sequence[Course], swapped: Sequence[bool]) 
         violations=sum(len(course.violations) for course in courses),
         kinds={kind: count / deeds for kind, count in kinds.most_common()},
         curve=_mean_curve([course.curve for course in courses]),
+        digest=hashlib.sha256("".join(course.digest for course in courses).encode()).hexdigest(),
     )
 
 
