@@ -153,7 +153,7 @@ async def _append_anew(
     part = tail[:TAIL_ENTRIES]
     spent = set[tuple[str, str, int]]()
     for _ in range(2):
-        results = memory.journal.results_from(stored.sequence_id, spent)
+        results = memory.journal.results_from(stored.sequence_id, part, spent)
         if len(part) < len(tail):
             last = part[-1].sequence_id
             results = [r for r in results if archive.result_of(r).sequence_id <= last]
@@ -176,7 +176,7 @@ async def _restore(store: Store, memory: Memory, found: Recovered) -> None:
         base, recent = room, []
     epoch = secrets.token_hex(8)
     snapshot = Snapshot(replace(base.head, epoch=epoch), archive.folded(base))
-    results = memory.journal.results_from(base.head.sequence_id, ())
+    results = memory.journal.results_from(base.head.sequence_id, recent, ())
     entries = archive.entries_of(recent)
     try:
         await store.create(memory.info, replace(room.head, epoch=epoch), entries, results, snapshot)
