@@ -103,5 +103,12 @@ class Journal:
         found |= {result.key: result for at, result in self._results if at >= sequence_id}
         return [result for key, result in found.items() if key not in besides]
 
+    def forget_after(self, sequence_id: int) -> None:
+        """What came after is of a history that is no more."""
+        self._results = deque(((at, r) for at, r in self._results if at <= sequence_id), maxlen=RESULTS)
+        self._made = deque(made for made in self._made if made.sequence_id <= sequence_id)
+        self._bytes = sum(made.size for made in self._made)
+        self._owed.clear()
+
     def made_after(self, sequence_id: int) -> list[Made]:
         return [made for made in self._made if made.sequence_id > sequence_id]

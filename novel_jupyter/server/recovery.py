@@ -65,6 +65,8 @@ class Recovered:
     room: Room
     events: list[Event] = field(default_factory=list)
     loaded: archive.Loaded | None = None
+    common: int = 0
+    """With `loaded`: the last event that both histories have."""
     lost: list[Made] = field(default_factory=list)
     """What was decided here and is in no log any more."""
     how: list[How] = field(default_factory=list)
@@ -199,6 +201,7 @@ async def _adopt(store: Store, memory: Memory, found: Recovered, keep: int) -> N
         head = renamed
     found.loaded = replace(loaded, room=replace(loaded.room, head=head))
     found.room, found.events = found.loaded.room, []
+    found.common = common or 0
     found.lost = [] if common is None else memory.journal.made_after(common)
     found.count = 0 if common is None else memory.room.head.sequence_id - common
     found.how.append("skipped" if common is None else "forked")

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from .phrases_scene import SCENES
 from .phrases_talk import TALK
 
 BODIES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -312,5 +313,5 @@ BODIES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 
-BANK: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({**BODIES, **TALK})
+BANK: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({**BODIES, **TALK, **SCENES})
 """Shelf → the ways to tell it."""
