@@ -8,6 +8,7 @@ Parts: `NovelApp`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable
 from functools import partial
@@ -40,6 +41,17 @@ from .stories import Stories
 _B, _C = Bounds(), Config()
 STORE_RETRY = 1.0
 """Seconds between attempts to reach a store that is away when the server starts."""
+
+
+def calm_collector() -> None:
+    """Let Python's collector stop the loop less often, and look at less when it does.
+
+    What start-up made stays for good and need not be looked at; what a session makes is freed by counting, so
+    the rare circles can wait. With the defaults a full collection took 0.3 s at 1,000 connections.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 class NovelApp(ExtensionApp):
@@ -339,6 +351,7 @@ class NovelApp(ExtensionApp):
             self.log.warning("novel_jupyter: %s", warning)
         hub = Hub(store, bus, config, log, tokens, Stories([Path(folder) for folder in self.story_folders]))
         hub.start()
+        calm_collector()
         serverapp.web_app.settings[HUB_SLOT] = hub
         told = described(self.store)
         log.info("started", store=told, node=bus.node, pid=os.getpid(), version=__version__)
