@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from novel_jupyter.kernel.client import Client
     from novel_jupyter.kernel.errors import CommandRefused, NovelError, TurnEnded
     from novel_jupyter.kernel.host import AgentHost
+    from novel_jupyter.kernel.models.account import Caps
+    from novel_jupyter.kernel.models.brain import ModelBrain
+    from novel_jupyter.kernel.models.chosen import NoModel
     from novel_jupyter.kernel.story import Story, Turn
     from novel_jupyter.story.chronicler import ChroniclerAgent
     from novel_jupyter.story.director import DirectorAgent
@@ -26,10 +29,13 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "AgentHost": "kernel.host",
+    "Caps": "kernel.models.account",
     "ChroniclerAgent": "story.chronicler",
     "Client": "kernel.client",
     "CommandRefused": "kernel.errors",
     "DirectorAgent": "story.director",
+    "ModelBrain": "kernel.models.brain",
+    "NoModel": "kernel.models.chosen",
     "NovelError": "kernel.errors",
     "PersonaAgent": "story.persona",
     "Story": "kernel.story",
@@ -43,10 +49,13 @@ _LAZY = {
 
 __all__ = [
     "AgentHost",
+    "Caps",
     "ChroniclerAgent",
     "Client",
     "CommandRefused",
     "DirectorAgent",
+    "ModelBrain",
+    "NoModel",
     "NovelError",
     "PersonaAgent",
     "Story",

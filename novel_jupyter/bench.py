@@ -8,6 +8,7 @@ Parts: `run_bench_servers`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import platform
@@ -36,6 +37,8 @@ def run_bench_servers(
     plan = QUICK if quick else Plan()
     if rate is not None:
         plan = Plan(**{**asdict(plan), "rate": rate})
+    # A full collection here would be told as a server's latency; what a run leaves behind is little.
+    gc.disable()
     try:
         urls = [url_of(each) for each in said]
         with stores(urls, warn) as (folder, places):
@@ -46,6 +49,8 @@ def run_bench_servers(
     except (BenchError, RuntimeError, TimeoutError) as error:
         warn(f"the run is no good: {error}")
         return 1
+    finally:
+        gc.enable()
     if as_json:
         report = {
             "version": __version__,

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from . import __version__
+from .cli_story import add_story_commands
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -31,19 +32,6 @@ def _demo(options: argparse.Namespace) -> int:
         as_json=options.json,
         keep=options.keep,
     )
-
-
-def _validate(options: argparse.Namespace) -> int:
-    from .story.loader import StoryError, load_story
-
-    for path in options.files:
-        try:
-            story = load_story(path.read_bytes(), path.name)
-        except (StoryError, OSError) as error:
-            print(error, file=sys.stderr)
-            return 1
-        print(f"{path.name}: {story.title}, {len(story.characters)} characters, {len(story.endings)} endings")
-    return 0
 
 
 def _warn(text: str) -> None:
@@ -103,9 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument("--keep", action="store_true", help="leave the server up and print its URL")
     demo.set_defaults(run=_demo)
 
-    validate = commands.add_parser("validate", help="say where story files are wrong")
-    validate.add_argument("files", type=Path, nargs="+")
-    validate.set_defaults(run=_validate)
+    add_story_commands(commands)
 
     migrate = commands.add_parser(
         "migrate",

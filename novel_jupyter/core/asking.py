@@ -1,7 +1,8 @@
 """What models were asked and what they answered, kept while their turn is under way (SPEC R47-R49).
 
 Law: an exchange is kept under its key once, sealed, and handed to whoever hosts the same attempt next, so
-that no answer is paid for twice; another attempt and another telling ask anew. What it cost is added up for good.
+that no answer is paid for twice; another attempt and another telling ask anew. What it cost is added
+up for good.
 Parts: `asked` (the command), `handed_over` (what a request to a host carries besides its task), `forget`.
 """
 

@@ -97,6 +97,9 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
 HOST: Final = "host"
 """The principal of the ids that belong to whichever kernel hosts."""
 
+ANY_CONTENT: Final = ""
+"""The digest of a result of which only is known that it was given (SPEC R93)."""
+
 CARRIES_CONTENT: Final = frozenset(
     {"edit", "restore_edit", "settle", "propose", "chat", "turn_result", "narrative", "asked"}
 )
@@ -142,7 +145,7 @@ def decide(draft: Draft, command: Command, facts: Facts) -> Reply:
         return Reply(message.id, draft.head.sequence_id, refused.data())
     said = digest(message)
     known = draft.known_result(client, n)
-    if known and known.digest == said:
+    if known and known.digest in (said, ANY_CONTENT):
         return Reply(message.id, known.sequence_id, known.reply, repeated=True)
     try:
         _check_id(draft, command, client, n, known)

@@ -21,6 +21,8 @@ from novel_jupyter.story.director import DirectorAgent
 from .client import Client
 from .discovery import Where, find
 from .host import AgentHost
+from .models.account import Caps
+from .models.chosen import brain_of
 from .story import Story
 
 T = TypeVar("T")
@@ -34,17 +36,23 @@ class Studio:
         self.client = client
         self._stories: dict[str, Story] = {}
 
-    async def story(self, session_id: str, **agents: Any) -> Story:
-        """The open story of this session, else a new one: joined, and hosting where this is a kernel."""
+    async def story(self, session_id: str, *, model: object = None, **agents: Any) -> Story:
+        """The open story of this session, else a new one: joined, and hosting where this is a kernel.
+
+        Raises NoModel.
+        """
         known = self._stories.get(session_id)
         if known is not None and known.handle.failed is None:
+            if model is not None and known.host is not None:
+                known.model = model
             _change(known, **agents)
             return known
+        brain = brain_of(model)
         handle = await self.client.join(session_id)
         host: AgentHost | None = None
         user = self.client.user
         if user["kind"] == "kernel":
-            host = AgentHost(handle, user["user_id"], **agents).start()
+            host = AgentHost(handle, user["user_id"], brain=brain, **agents).start()
         story = self._stories[session_id] = Story(self.client, handle, host)
         return story
 
@@ -95,6 +103,8 @@ async def open(
     seed: str | None = None,
     director: DirectorAgent | None = None,
     chronicler: ChroniclerAgent | None = None,
+    model: Any = None,
+    caps: Caps | None = None,
     pace: float | None = None,
     url: Where = None,
     token: str | None = None,
@@ -105,15 +115,20 @@ async def open(
     `story` is a bundled story's name or a story file (a path that ends in .yaml or .yml). `settings`:
     `turn_policy` (immediate, round, vote), `review`, `collect_timeout` and so on. `pace`: characters a
     second of streamed prose. In a kernel the server is found by itself; a script passes `url` and `token`.
+    `model`: `provider:model` (any that pydantic-ai knows), for the agents that are not given; without it what
+    NOVEL_JUPYTER_MODEL says, else the offline storyteller. `caps`: what it may spend, `nj.Caps(…)`.
     Several servers with one store may be named, `url=[…]`: when one is lost, the next goes on.
-    Raises NoServer, Unreachable, LoginRefused, CommandRefused (with the line of a mistake in a story file).
+    Raises NoServer, Unreachable, LoginRefused, NoModel, CommandRefused (with the line of a mistake in a story
+    file).
     """
     text = _text_of(story)
+    brain = brain_of(model)
     studio = await _studio(url, token, headers)
     made = await studio.client.create_session(
         None if text is not None else str(story), text=text, settings=settings, seed=seed
     )
-    return await studio.story(str(made["session_id"]), director=director, chronicler=chronicler, pace=pace)
+    agents: dict[str, Any] = {"director": director, "chronicler": chronicler, "caps": caps, "pace": pace}
+    return await studio.story(str(made["session_id"]), model=brain, **agents)
 
 
 async def join(
@@ -121,6 +136,8 @@ async def join(
     *,
     director: DirectorAgent | None = None,
     chronicler: ChroniclerAgent | None = None,
+    model: Any = None,
+    caps: Caps | None = None,
     pace: float | None = None,
     url: Where = None,
     token: str | None = None,
@@ -131,7 +148,8 @@ async def join(
     Arguments as for `open`.
     """
     studio = await _studio(url, token, headers)
-    return await studio.story(session_id, director=director, chronicler=chronicler, pace=pace)
+    agents: dict[str, Any] = {"director": director, "chronicler": chronicler, "caps": caps, "pace": pace}
+    return await studio.story(session_id, model=model, **agents)
 
 
 async def connect(

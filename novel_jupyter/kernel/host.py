@@ -11,23 +11,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import astuple
+from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
 from novel_jupyter.core.errors import way_of
 from novel_jupyter.core.model import State
 from novel_jupyter.core.views import rules_of
-from novel_jupyter.story.brain import BrainError
+from novel_jupyter.story.brain import Brain, BrainError
 from novel_jupyter.story.chronicler import ChroniclerAgent, chunk
 from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.persona import PersonaAgent
-from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnOutcome, TurnRecord
+from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnOutcome, TurnRecord, Usage
 
+from .commands import Ack
 from .errors import CommandRefused, NovelError
 from .handle import SessionHandle
 from .listeners import Frame
+from .models.account import Account, Caps, opened
+from .models.exchange import Exchange
 from .streaming import ProseStream
 from .turns import HostSession, Request, result_of
 
@@ -47,7 +51,8 @@ RESULT, NARRATIVE, RESULT_REFUSED, NARRATIVE_REFUSED = 1, 2, 3, 4
 class AgentHost:
     """`director` and `chronicler` can be replaced at any time; what runs goes on with those it began with.
 
-    `pace`: characters a second at which prose is streamed; None: as it comes.
+    `pace`: characters a second at which prose is streamed; None: as it comes. `brain`: of the agents that are
+    not given. `caps`: what models may spend.
     """
 
     def __init__(
@@ -59,14 +64,20 @@ class AgentHost:
         chronicler: ChroniclerAgent | None = None,
         personas: Mapping[str, PersonaAgent] | None = None,
         pace: float | None = None,
+        brain: Brain | None = None,
+        caps: Caps | None = None,
     ) -> None:
         self.handle = handle
         self.user_id = user_id
-        self.director = director or DirectorAgent()
-        self.chronicler = chronicler or ChroniclerAgent()
+        self.director = director or DirectorAgent(brain)
+        self.chronicler = chronicler or ChroniclerAgent(brain)
         if personas:
             self.director.personas.update(personas)
         self.pace = pace
+        self.caps = caps or Caps()
+        self.spent = Usage()
+        """What models have cost in this session, as far as this host knows: cancelled turns too."""
+        self._turn_spent: tuple[object, Usage] = (None, Usage())
         self.last_error: Exception | None = None
         """What went wrong in an agent last."""
         self._offs: list[Callable[[], None]] = []
@@ -185,7 +196,9 @@ class AgentHost:
         try:
             try:
                 async with asyncio.timeout(AGENTS_SECONDS):
-                    data = await (self._resolve(request) if resolving else self._narrate(request))
+                    with self._accounted(request) as account:
+                        data = await (self._resolve(request) if resolving else self._narrate(request))
+                data["made_by"] = account.signed(cast(Any, data["made_by"]))
             except Exception as error:
                 self._note(error)
                 step = RESULT if resolving else NARRATIVE
@@ -239,6 +252,38 @@ class AgentHost:
         # Its words may quote a key or a prompt, and what is logged can end up in a saved notebook.
         log.error("an agent failed: %s (the error itself is story.host.last_error)", way_of(error))
 
+    # --- what models cost
+
+    @contextlib.contextmanager
+    def _accounted(self, request: Request) -> Iterator[Account]:
+        """The account of this request; what is answered goes into the log as it comes."""
+
+        def record(key: str, exchange: Exchange) -> None:
+            data = {"kind": "asked", **request.fence, "key": key, "exchange": exchange.to_json()}
+            try:
+                answer = self.handle.submit("agent_action", {**data, "spent": exchange.usage.to_json()})
+            except NovelError as error:
+                log.warning("an answer of a model was not recorded: %s", error)
+            else:
+                answer.add_done_callback(_noted)
+
+        turn = tuple(request.data[name] for name in ("turn", "attempt", "branch"))
+        before = self._turn_spent[1] if self._turn_spent[0] == turn else Usage()
+        told = Usage(**request.data.get("spent", {}))
+        account = Account(
+            self.caps,
+            turn=before,
+            session=Usage(*map(max, astuple(self.spent), astuple(told))),
+            asked=request.data.get("asked"),
+            record=record,
+            show=lambda agent, text: self._progress(request, agent, text),
+        )
+        try:
+            with opened(account):
+                yield account
+        finally:
+            self.spent, self._turn_spent = account.session, (turn, account.turn)
+
     # --- the agents
 
     async def _resolve(self, request: Request) -> dict[str, JsonValue]:
@@ -291,6 +336,12 @@ class AgentHost:
     def _progress(self, request: Request, agent: str, text: str) -> None:
         data: dict[str, Any] = {"kind": "progress", **request.fence, "agent": agent[:120], "text": text[:200]}
         self.handle.send_live("system_message", data)
+
+
+def _noted(answer: asyncio.Future[Ack]) -> None:
+    """A late answer of a model is of no use to the log; but nobody should wonder where it went."""
+    if not answer.cancelled() and (error := answer.exception()) is not None:
+        log.debug("an answer of a model was not recorded: %s", error)
 
 
 def _word(error: Exception) -> str:

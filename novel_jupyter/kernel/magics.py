@@ -15,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from . import api
+from .models.account import told
 from .story import Story, Turn
 
 OURS: Final = re.compile(r"(?<!await )get_ipython\(\)\.run_(line|cell)_magic\('(story|act)',")
@@ -27,6 +28,7 @@ HELP: Final = """\
 %story state [PATH]     the state, or a part of it: /scene/mood
 %story undo             back by one turn
 %story retell           the last turn in other words
+%story model [NAME]     what plays: offline, or provider:model; and what it cost
 %story pause | resume | cancel | accept | reroll
 %story close            stop hosting and leave
 %%act CHARACTER         the body is what they do: words (search cellar) or lines (kind: search)"""
@@ -61,6 +63,10 @@ class StoryMagics(Magics):
             return await self._turns(story, rest)
         if word == "people":
             return _Text(_people(story))
+        if word == "model":
+            if rest:
+                story.model = rest
+            return _Text(f"{story.model}, {told(story.spent)} in this session")
         if word == "state":
             return _part(story, rest)
         deeds: dict[str, Callable[[], Awaitable[object]]] = {

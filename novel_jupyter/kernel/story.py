@@ -18,9 +18,11 @@ from pydantic import JsonValue
 from novel_jupyter.core.errors import way_of
 from novel_jupyter.core.model import RuleState, State
 from novel_jupyter.core.views import rules_of
+from novel_jupyter.story.brain import Brain
 from novel_jupyter.story.chronicler import ChroniclerAgent
 from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.persona import PersonaAgent
+from novel_jupyter.story.turn import Usage
 
 from .client import Client
 from .commands import Ack
@@ -28,6 +30,8 @@ from .errors import CommandRefused, TurnEnded
 from .handle import SessionHandle
 from .host import AgentHost
 from .listeners import Frame
+from .models.account import Caps
+from .models.chosen import brain_of
 from .phrasing import action_of
 
 LOG_KEPT: Final = 1000
@@ -162,6 +166,39 @@ class Story:
     def personas(self) -> dict[str, PersonaAgent]:
         """Agents of single characters, by id: `story.personas["mara"] = MyMara("mara")`."""
         return self._host.director.personas
+
+    @property
+    def model(self) -> str:
+        """What the director and the chronicler think with: `offline` or `provider:model`.
+
+        Setting it gives both another brain, with the next turn; personas of one's own keep theirs. Raises
+        NoModel.
+        """
+        return self._host.director.brain.model or self._host.director.brain.engine
+
+    @model.setter
+    def model(self, model: object) -> None:
+        brain = brain_of(model)
+        self._host.director.brain = self._host.chronicler.brain = brain
+
+    @property
+    def brain(self) -> Brain:
+        """That brain, for agents of one's own: `story.director = MyDirector(story.brain)`."""
+        return self._host.director.brain
+
+    @property
+    def caps(self) -> Caps:
+        """What models may spend on a turn and on the session."""
+        return self._host.caps
+
+    @caps.setter
+    def caps(self, caps: Caps) -> None:
+        self._host.caps = caps
+
+    @property
+    def spent(self) -> Usage:
+        """What models have cost in this session, as far as this kernel knows."""
+        return self._host.spent
 
     @property
     def _host(self) -> AgentHost:

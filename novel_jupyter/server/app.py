@@ -8,6 +8,7 @@ Parts: `NovelApp`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable
 from functools import partial
@@ -42,6 +43,17 @@ STORE_RETRY = 1.0
 """Seconds between attempts to reach a store that is away when the server starts."""
 
 
+def calm_collector() -> None:
+    """Let Python's collector stop the loop less often, and look at less when it does.
+
+    What start-up made stays for good and need not be looked at; what a session makes is freed by counting, so
+    the rare circles can wait. With the defaults a full collection took 0.3 s at 1,000 connections.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 class NovelApp(ExtensionApp):
     """Multiplayer story sessions."""
 
@@ -74,6 +86,11 @@ class NovelApp(ExtensionApp):
         ["FULL", "NORMAL"],
         "FULL",
         help="FULL: what was acknowledged survives a power cut. NORMAL: only a killed process, but faster.",
+    ).tag(config=True)
+    model = Unicode(
+        "",
+        help="What the agents of new kernels think with, 'provider:model' (they find it as "
+        "NOVEL_JUPYTER_MODEL). Empty: the offline storyteller, unless a notebook says otherwise.",
     ).tag(config=True)
     story_folders = List(Unicode(), help="Folders with more stories (<name>.yaml) to offer.").tag(config=True)
 
@@ -285,6 +302,8 @@ class NovelApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called by Jupyter once its loop runs: only now can the store be opened."""
+        if self.model:
+            os.environ["NOVEL_JUPYTER_MODEL"] = self.model
         config, log = self.config_record(), Log(self.log)
 
         def key_of(kernel_id: str) -> bytes | None:
@@ -332,6 +351,7 @@ class NovelApp(ExtensionApp):
             self.log.warning("novel_jupyter: %s", warning)
         hub = Hub(store, bus, config, log, tokens, Stories([Path(folder) for folder in self.story_folders]))
         hub.start()
+        calm_collector()
         serverapp.web_app.settings[HUB_SLOT] = hub
         told = described(self.store)
         log.info("started", store=told, node=bus.node, pid=os.getpid(), version=__version__)

@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from novel_jupyter.core.draft import Result as CoreResult
 from novel_jupyter.core.events import Event
 from novel_jupyter.core.messages import ClientMessage
 from novel_jupyter.core.policy import Principal
-from novel_jupyter.core.room import HOST
+from novel_jupyter.core.room import ANY_CONTENT, HOST
 
-from .archive import result_of
+from .archive import result_of, result_row
 from .ports import Result, ResultKey, Store
 
 RESULTS = 1024
@@ -31,6 +32,20 @@ class Made:
     author: Principal
     message: ClientMessage
     size: int
+
+
+def key_of(event: Event) -> ResultKey | None:
+    """The key of the command that made the event; None for what was none."""
+    if event.id is None or event.user_id is None:
+        return None
+    client_id, _, n = event.id.rpartition(":")
+    if not n.isdecimal():
+        return None  # a join
+    return (HOST if client_id.startswith("host:") else event.user_id, client_id, int(n))
+
+
+def _outcome(event: Event) -> str:
+    return str(event.data.get("outcome", "applied")) if event.data["kind"] == "edit" else "applied"
 
 
 class Journal:
@@ -51,12 +66,9 @@ class Journal:
     def owe(self, events: Iterable[Event]) -> None:
         """Events came without their results."""
         for event in events:
-            if event.id is not None and event.user_id is not None:
-                client_id, _, n = event.id.rpartition(":")
-                if not n.isdecimal():
-                    continue  # a join, which is no command
-                principal = HOST if client_id.startswith("host:") else event.user_id
-                self._owed[principal, client_id, int(n)] = None
+            key = key_of(event)
+            if key is not None:
+                self._owed[key] = None
         while len(self._owed) > RESULTS:
             del self._owed[next(iter(self._owed))]
 
@@ -73,10 +85,30 @@ class Journal:
         while len(self._made) > MADE or self._bytes > MADE_BYTES:
             self._bytes -= self._made.popleft().size
 
-    def results_from(self, sequence_id: int, besides: Collection[ResultKey]) -> list[Result]:
-        """The results decided at or after `sequence_id`, each key once."""
-        found = {result.key: result for at, result in self._results if at >= sequence_id}
+    def results_from(
+        self, sequence_id: int, events: Iterable[Event], besides: Collection[ResultKey]
+    ) -> list[Result]:
+        """The results decided at or after `sequence_id`, each key once.
+
+        Where the result of a command among `events` was never heard, there is one that any content fits: it
+        is known that the command was acknowledged, and it must not be decided again.
+        """
+        found = {
+            key: result_row(
+                CoreResult(*key, ANY_CONTENT, event.sequence_id, {"kind": "ack", "outcome": _outcome(event)})
+            )
+            for event in events
+            if (key := key_of(event)) is not None
+        }
+        found |= {result.key: result for at, result in self._results if at >= sequence_id}
         return [result for key, result in found.items() if key not in besides]
+
+    def forget_after(self, sequence_id: int) -> None:
+        """What came after is of a history that is no more."""
+        self._results = deque(((at, r) for at, r in self._results if at <= sequence_id), maxlen=RESULTS)
+        self._made = deque(made for made in self._made if made.sequence_id <= sequence_id)
+        self._bytes = sum(made.size for made in self._made)
+        self._owed.clear()
 
     def made_after(self, sequence_id: int) -> list[Made]:
         return [made for made in self._made if made.sequence_id > sequence_id]

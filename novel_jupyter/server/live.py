@@ -351,7 +351,7 @@ class LiveRoom:
         self.room, self.info = found.room, loaded.info
         self.ring = Ring(self._config.ring_events, self._config.ring_bytes)
         self.ring.extend([*loaded.recent, *found.events])
-        self.journal = Journal()
+        self.journal.forget_after(found.common)
         self.snapshots.begin(loaded.base)
 
     def _forget_results(self, batch: list[Asked]) -> None:

@@ -65,6 +65,8 @@ class Recovered:
     room: Room
     events: list[Event] = field(default_factory=list)
     loaded: archive.Loaded | None = None
+    common: int = 0
+    """With `loaded`: the last event that both histories have."""
     lost: list[Made] = field(default_factory=list)
     """What was decided here and is in no log any more."""
     how: list[How] = field(default_factory=list)
@@ -153,7 +155,7 @@ async def _append_anew(
     part = tail[:TAIL_ENTRIES]
     spent = set[tuple[str, str, int]]()
     for _ in range(2):
-        results = memory.journal.results_from(stored.sequence_id, spent)
+        results = memory.journal.results_from(stored.sequence_id, part, spent)
         if len(part) < len(tail):
             last = part[-1].sequence_id
             results = [r for r in results if archive.result_of(r).sequence_id <= last]
@@ -176,7 +178,7 @@ async def _restore(store: Store, memory: Memory, found: Recovered) -> None:
         base, recent = room, []
     epoch = secrets.token_hex(8)
     snapshot = Snapshot(replace(base.head, epoch=epoch), archive.folded(base))
-    results = memory.journal.results_from(base.head.sequence_id, ())
+    results = memory.journal.results_from(base.head.sequence_id, recent, ())
     entries = archive.entries_of(recent)
     try:
         await store.create(memory.info, replace(room.head, epoch=epoch), entries, results, snapshot)
@@ -199,6 +201,7 @@ async def _adopt(store: Store, memory: Memory, found: Recovered, keep: int) -> N
         head = renamed
     found.loaded = replace(loaded, room=replace(loaded.room, head=head))
     found.room, found.events = found.loaded.room, []
+    found.common = common or 0
     found.lost = [] if common is None else memory.journal.made_after(common)
     found.count = 0 if common is None else memory.room.head.sequence_id - common
     found.how.append("skipped" if common is None else "forked")

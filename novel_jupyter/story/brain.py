@@ -21,7 +21,14 @@ from .turn import Sentence, TurnRecord, Usage
 
 
 class BrainError(Exception):
-    """The brain could not answer; the message may be shown to people. The offline rules stand in."""
+    """The brain could not answer; the message may be shown to people. The offline rules stand in.
+
+    `usage` is what it cost all the same.
+    """
+
+    def __init__(self, message: str = "", usage: Usage | None = None) -> None:
+        super().__init__(message)
+        self.usage = usage or Usage()
 
 
 @dataclass(frozen=True, slots=True)

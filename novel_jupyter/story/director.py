@@ -150,8 +150,9 @@ class DirectorAgent:
         )
         try:
             frame, usage = await self.brain.frame(view)
-        except BrainError:
-            return frames[0], Usage()
+        except BrainError as error:
+            frame, _ = await OfflineBrain().frame(view)
+            return frame, error.usage
         return (frame if frame in frames else frames[0]), usage
 
     async def _ask(self, table: Table, who: str, frame: Frame, progress: Progress) -> Decision:
@@ -193,10 +194,23 @@ def _stakes(look: Look, one: str, other: str) -> int:
 
 
 def _meeting(look: Look, one: str, other: str) -> str:
-    """Where two people would meet: where they both are, else where more of the others are, else with the
-    first.
+    """Where two people would meet: where what they both want is, else where they both are, else where more of
+    the others are, else with the first.
     """
     here, there = str(look.place(one)), str(look.place(other))
     if here == there:
         return here
+    prize = next(iter(_prizes(look, one, other)), None)
+    if prize in (here, there):
+        return prize
     return here if (len(look.at(here)), here) >= (len(look.at(there)), there) else there
+
+
+def _prizes(look: Look, one: str, other: str) -> list[str]:
+    """Where the things are that both are after."""
+    wanted = [
+        {goal["target"] for goal in look.seat(who)["goals"].values() if goal["status"] == "open"}
+        for who in (one, other)
+    ]
+    found = [look.whereabouts(thing) for thing in sorted(wanted[0] & wanted[1])]
+    return [place for place in found if place]

@@ -73,6 +73,13 @@ class Look:
         found = self.stage["items"].get(item)
         return None if found is None or found["destroyed"] else found
 
+    def whereabouts(self, item: str) -> str | None:
+        """Where an item really is, hidden or in somebody's hands, or None."""
+        found = self.stage["items"].get(item) or self.stage["director"]["items"].get(item)
+        if found is None or found["destroyed"]:
+            return None
+        return self.place(found["holder"]) if found["holder"] else found["location"]
+
     def items_at(self, location: str | None) -> list[str]:
         """Items that lie at a location in plain sight, sorted."""
         return sorted(

@@ -13,6 +13,7 @@ from . import effects as fx
 from .brain import PersonaView, PersonSeen, UseSeen
 from .dice import Dice
 from .look import Look
+from .pressure import narrowed
 from .rules import legal_actions
 from .shapes import GoalState, GoalStatus
 from .turn import StoryEvent
@@ -91,7 +92,7 @@ def persona_view(state: State, character: str, dice: Dice, call: str | None) -> 
         act=look.stage["scene"]["act"],
         call=call,
         turn=dice.turn,
-        options=tuple(legal_actions(state, character)),
+        options=narrowed(legal_actions(state, character), look.stage["scene"]["act"]),
         luck=dice.luck(character),
     )
 

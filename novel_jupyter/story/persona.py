@@ -31,8 +31,8 @@ class PersonaAgent:
         """
         try:
             decision = await self.decide(view)
-        except BrainError:
-            return replace(policy.choose(view), fallback=True)
+        except BrainError as error:
+            return replace(policy.choose(view), usage=error.usage, fallback=True)
         if decision.action in view.options:
             return decision
         return replace(policy.choose(view), usage=decision.usage, fallback=True)

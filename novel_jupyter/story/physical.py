@@ -172,6 +172,18 @@ def search(it: Attempt) -> Ruling:
         for fact, what in sorted(look.stage["director"]["facts"].items())
         if what["found_at"] == here and not look.knows(it.me, fact)
     ]
+    rivals = look.with_(it.me)
+    if outcome == "complication" and items and rivals:
+        # What was there comes to light, for somebody else.
+        item, who = it.dice.pick(items, it.me, "found"), it.dice.pick(rivals, it.me, "rival")
+        ruling.reason = (
+            f"{it.name} searched {look.name(here)}, and {look.name(who)} came by {look.name(item)}."
+        )
+        ruling.effects.append(fx.Held(item, who))
+        ruling.mentions += [item, who]
+        ruling.tags.append(f"found:{item}")
+        ruling.tell("search.lost", place=here, item=item, B=who)
+        return ruling
     if outcome == "complication":
         ruling.tell("search.trouble", place=here)
         # Half looked through: worth another try, but not at once.

@@ -8,11 +8,16 @@ Parts: one function for each kind of action that is done with words, and what sp
 
 from __future__ import annotations
 
+from typing import Final
+
 from . import effects as fx
 from .actions import Ask, Betray, Help, Persuade, Tell, Threaten
 from .physical import grudge, price
 from .ruling import Aside, Attempt, Ruling
 from .world import MAX_HEALTH
+
+SLIP: Final = 5
+"""A question that falls so low says more than it asks."""
 
 
 def speak(it: Attempt, ruling: Ruling, speaker: str, fact: str) -> None:
@@ -73,6 +78,10 @@ def ask(it: Attempt) -> Ruling:
         ruling, "act:ask", it.action.text, B=target, **({"topic": about} if about in ruling.mentions else {})
     )
     if outcome == "complication":
+        slips = [fact for fact in sorted(look.seat(it.me)["secrets"]) if not look.knows(target, fact)]
+        if slips and roll.total <= SLIP:
+            _slip(it, ruling, target, it.dice.pick(slips, it.me, "slip"))
+            return ruling
         ruling.effects.append(fx.Trusted(target, it.me, -1))
         ruling.tell("ask.wall", B=target)
         return ruling
@@ -109,6 +118,13 @@ def ask(it: Attempt) -> Ruling:
         ruling.reason += f" {look.name(target)} did not know."
         ruling.tell("ask.ignorant", B=target)
     return ruling
+
+
+def _slip(it: Attempt, ruling: Ruling, target: str, fact: str) -> None:
+    """Whoever asks badly gives something away: to the one who was asked, and to nobody else."""
+    ruling.reason += f" {it.name} gave something away by it."
+    ruling.tell("ask.slip", B=target)
+    confide(it, ruling, it.me, target, fact)
 
 
 def tell(it: Attempt) -> Ruling:

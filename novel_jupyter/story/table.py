@@ -18,15 +18,19 @@ from novel_jupyter.core.patch import diff
 from . import effects as fx
 from .actions import Action, dump_action, parse_action
 from .adjudicate import judge, refuse, too_late
+from .aftermath import aftermath
 from .brain import Frame
 from .dice import Dice
 from .endings import doer, is_met
+from .entrances import entrances
 from .laws import Refusal, refusal
 from .look import Look
 from .perceive import goal_turns, memories, sightings
+from .pressure import act_at, tension_after
 from .reduce import carry_out, reduce
 from .ruling import Aside, Attempt, Ruling
 from .schema import Act
+from .shapes import ClockState
 from .turn import (
     DIRECTOR,
     Audience,
@@ -44,13 +48,6 @@ from .turn import (
 )
 from .world import STORY_PARTITIONS, State
 
-_ACT_AT: Final[tuple[tuple[int, Act], ...]] = (
-    (68, "climax"),
-    (46, "crisis"),
-    (22, "complication"),
-    (0, "setup"),
-)
-"""Percent of the leading clock → act."""
 _MOODS: Final[Mapping[Act, tuple[str, ...]]] = {
     "setup": ("uneasy", "watchful"),
     "complication": ("strained", "wary", "restless"),
@@ -79,11 +76,15 @@ class Table:
         return Look(self.state)
 
     def act(self) -> Act:
-        """The act that the leading clock is in."""
-        look = self.look
-        clock = look.stage["clocks"][look.stage["director"]["script"]["lead_clock"]]
-        percent = 100 * clock["value"] // clock["segments"]
-        return next(act for least, act in _ACT_AT if percent >= least)
+        """The act that the story is in."""
+        stage = self.look.stage
+        if not stage["director"]["hand"]:
+            return stage["scene"]["act"]
+        return act_at(stage["scene"]["act"], stage["director"]["tension"], self._lead())
+
+    def _lead(self) -> ClockState:
+        stage = self.look.stage
+        return stage["clocks"][stage["director"]["script"]["lead_clock"]]
 
     # The scene.
 
@@ -103,6 +104,12 @@ class Table:
             ruling.tags = [f"act:{act}"]
         if frame.location != stage["scene"]["location"]:
             ruling.tags.append(f"scene:{frame.location}")
+        coming = entrances(self.look, frame, self.turn.agents - set(self.turn.proposals))
+        for index, who in enumerate(coming):
+            ruling.effects.append(fx.Moved(who, frame.location))
+            ruling.tags.append(f"entered:{who}")
+            if index == 0:
+                ruling.tell("enter", B=who, place=frame.location)
         if first:
             ruling.effects.append(fx.Begun(1 + self.dice.below(2**31, DIRECTOR, "hand")))
         ruling.effects.append(
@@ -186,8 +193,9 @@ class Table:
             there = before.witnesses(place) if ruling.open else [who]
             # Who comes in is seen by those who are there already.
             arrived = before.witnesses(self.look.place(who)) if ruling.open else []
-            self.witnesses[event.id] = sorted({*there, *arrived})
-            self._remember(event, self.witnesses[event.id])
+            witnesses = self.witnesses[event.id] = sorted({*there, *arrived})
+            self._remember(event, witnesses)
+            self.state = carry_out(self.state, aftermath(before, self.look, event, witnesses))
         for aside in ruling.asides:
             self._whisper(who, action, ruling, by, place, aside)
 
@@ -286,9 +294,10 @@ class Table:
                 if line := marks.get(str(segment)):
                     ruling.tell("literal", text=line)
                     ruling.reason = line
-        scene = stage["scene"]
-        lead = stage["clocks"][stage["director"]["script"]["lead_clock"]]
-        tension = min(100, 70 * lead["value"] // lead["segments"] + min(30, self._heat))
+        scene, before = stage["scene"], self._lead()
+        later = Look(carry_out(self.state, ruling.effects)).stage
+        lead = later["clocks"][later["director"]["script"]["lead_clock"]]
+        tension = tension_after(stage["director"]["tension"], before, lead, self._heat)
         ruling.effects.append(
             fx.Framed(scene["location"], scene["mood"], scene["act"], tuple(scene["focus"]), tension)
         )

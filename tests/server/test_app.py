@@ -15,6 +15,7 @@ from novel_jupyter.server.config import Config
 from novel_jupyter.server.stores import sqlite_path
 
 ELSEWHERE = {
+    "model",
     "public_url",
     "service_urls",
     "store",

@@ -195,6 +195,26 @@ async def test_its_answers_come_back_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_an_answer_that_nobody_remembers_counts_as_given(tmp_path: Path) -> None:
+    """The server that appends anew had read the event from the log, and never heard what was answered."""
+    async with losing(tmp_path) as game:
+        mark = game.store.mark()
+        both = game.both
+        deaf = both.two.place.listeners[both.here.id].pop(both.two.hub.bus.node)
+        said = {"kind": "chat", "text": "once"}
+        first = await both.alice.ask(both.here, "story_update", said, id="page:1")
+        await game.say("bob", "which brings the server up to date")
+        both.two.place.listeners[both.here.id][both.two.hub.bus.node] = deaf
+        await game.store.lose(mark)
+        both.there.live.look()
+        await both.there.live.settled()
+        again = await both.alice.ask(both.there, "story_update", said, id="page:1")
+        assert (again.data, again.sequence_id) == (first.data, first.sequence_id)
+        await game.agree()
+        assert await game.texts() == ["once", "which brings the server up to date"]
+
+
+@pytest.mark.asyncio
 async def test_a_command_finds_the_loss_by_itself(tmp_path: Path) -> None:
     async with losing(tmp_path) as game:
         mark = game.store.mark()

@@ -1,0 +1,75 @@
+"""The commands about story files: `validate`, `eval`.
+
+Law: as `cli`, of which this is a part: thin, and a mistake of the caller ends with one clear line and exit 2.
+Parts: `add_story_commands`, and one function for each command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from .story.loader import StoryError, load_story
+
+    for path in options.files:
+        try:
+            story = load_story(path.read_bytes(), path.name)
+        except (StoryError, OSError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(f"{path.name}: {story.title}, {len(story.characters)} characters, {len(story.endings)} endings")
+    return 0
+
+
+def _eval(options: argparse.Namespace) -> int:
+    from .eval import run_eval
+    from .story.loader import bundled, load_bundled, load_story
+
+    name = str(options.story)
+    try:
+        if name in bundled() or not Path(name).exists():
+            story = load_bundled(name)
+        else:
+            story = load_story(Path(name).read_bytes(), Path(name).name)
+        return run_eval(
+            story,
+            seeds=options.seeds,
+            first=options.first,
+            director=options.director,
+            as_json=options.json,
+            swap=not options.no_swap,
+        )
+    except (ValueError, OSError) as error:  # a StoryError is a ValueError
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1")
+    return number
+
+
+def add_story_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Tell a parser of the commands about story files."""
+    validate = commands.add_parser("validate", help="say where story files are wrong")
+    validate.add_argument("files", type=Path, nargs="+")
+    validate.set_defaults(run=_validate)
+
+    measured = commands.add_parser(
+        "eval",
+        help="play a story many times with agents alone, and print how consistent and how various it is",
+        description="The measures are defined in `novel_jupyter.eval_measures`: consistency and variety, not "
+        "literary quality. Exit code 1 if a target is missed.",
+    )
+    measured.add_argument("story", help="a bundled story's name, or a story file")
+    measured.add_argument("--seeds", type=_at_least_one, default=100, help="how many plays (default 100)")
+    measured.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
+    measured.add_argument("--director", help="package.module:Class of the agents to measure")
+    measured.add_argument("--json", action="store_true", help="print the figures as JSON")
+    measured.add_argument("--no-swap", action="store_true", help="leave out the plays with swapped traits")
+    measured.set_defaults(run=_eval)
