@@ -90,7 +90,7 @@ class Request:
 
 
 class HostSession:
-    """What agents need of a session (`story.turn.Session`), for one request on one state."""
+    """What agents need of a session (`story.session.Session`), for one request on one state."""
 
     def __init__(self, request: Request, state: State) -> None:
         self._request = request

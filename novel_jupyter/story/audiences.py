@@ -25,8 +25,8 @@ def _was_there(record: TurnRecord, who: str, event: StoryEvent) -> bool:
 
 
 def in_person(record: TurnRecord, who: str) -> TurnRecord:
-    """The public record as `who` could tell it: without what they did not see. All of it, told of them and not
-    by them, where they saw nothing: readers always get a turn.
+    """The public record as `who` could tell it: without what they did not see. All of it, told of them and
+    not by them, where they saw nothing: readers always get a turn.
     """
     seen = tuple(event for event in record.events if _was_there(record, who, event))
     if all(event.character == DIRECTOR for event in seen):

@@ -18,7 +18,8 @@ from .brain import Brain, BrainError
 from .checker import Checker
 from .offline import OfflineBrain
 from .schema import Tone
-from .turn import MadeBy, Narrative, SeatNarrative, Sentence, Session, TurnRecord, Usage
+from .session import Session
+from .turn import MadeBy, Narrative, SeatNarrative, Sentence, TurnRecord, Usage
 
 FIRST_PERSON: Final = "first_person"
 STYLES: Final[tuple[str, ...]] = (*get_args(Tone), FIRST_PERSON)
@@ -33,7 +34,9 @@ class ChroniclerAgent:
 
     name = "Chronicler"
 
-    def __init__(self, brain: Brain | None = None, *, style: str | None = None, of: str | None = None) -> None:
+    def __init__(
+        self, brain: Brain | None = None, *, style: str | None = None, of: str | None = None
+    ) -> None:
         if style is not None and style not in STYLES:
             raise ValueError(f"there is no style {style!r}; expected one of {', '.join(STYLES)}")
         if (style == FIRST_PERSON) != (of is not None):

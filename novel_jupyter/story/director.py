@@ -21,6 +21,7 @@ from .look import Look
 from .offline import OfflineBrain
 from .perceive import persona_view
 from .persona import PersonaAgent
+from .session import Session
 from .table import Table
 from .turn import (
     DIRECTOR,
@@ -29,7 +30,6 @@ from .turn import (
     MadeBy,
     Progress,
     Proposal,
-    Session,
     TurnInput,
     TurnOutcome,
     Usage,

@@ -32,28 +32,30 @@ FORMS: Final = ("he", "him", "his", "himself")
 _PAST: Final[Mapping[str, str]] = dict(
     pair.split(":")
     for pair in (
-        "admit:admitted answer:answered batter:battered be:was beckon:beckoned begin:began bend:bent "
-        "bear:bore beat:beat become:became bethink:bethought better:bettered bid:bade bind:bound bite:bit bleed:bled blow:blew break:broke bring:brought build:built "
-        "burn:burned buy:bought cast:cast catch:caught choose:chose cling:clung come:came "
-        "consider:considered cost:cost cover:covered creep:crept cut:cut deal:dealt dig:dug "
-        "discover:discovered do:did draw:drew drink:drank drive:drove eat:ate enter:entered fall:fell "
-        "falter:faltered fasten:fastened feed:fed feel:felt fight:fought find:found flee:fled "
-        "flicker:flickered fling:flung fly:flew forget:forgot forsake:forsook freeze:froze gather:gathered get:got "
-        "give:gave go:went grind:ground grow:grew hang:hung happen:happened harden:hardened have:had "
-        "hear:heard hide:hid hit:hit hold:held hurt:hurt keep:kept kneel:knelt know:knew lay:laid lead:led "
+        "admit:admitted answer:answered batter:battered be:was bear:bore beat:beat beckon:beckoned "
+        "become:became begin:began bend:bent bethink:bethought better:bettered bid:bade bind:bound "
+        "bite:bit bleed:bled blow:blew break:broke bring:brought build:built burn:burned buy:bought "
+        "cast:cast catch:caught choose:chose cling:clung come:came consider:considered cost:cost "
+        "cover:covered creep:crept cut:cut deal:dealt dig:dug discover:discovered do:did draw:drew "
+        "drink:drank drive:drove eat:ate enter:entered fall:fell falter:faltered fasten:fastened "
+        "feed:fed feel:felt fight:fought find:found flee:fled flicker:flickered fling:flung fly:flew "
+        "forget:forgot forsake:forsook freeze:froze gather:gathered get:got give:gave go:went "
+        "grind:ground grow:grew hang:hung happen:happened harden:hardened have:had hear:heard "
+        "hide:hid hit:hit hold:held hurt:hurt keep:kept kneel:knelt know:knew lay:laid lead:led "
         "lean:leaned leave:left lend:lent let:let lie:lay light:lit linger:lingered listen:listened "
         "loosen:loosened lose:lost lower:lowered make:made mean:meant meet:met murmur:murmured "
-        "mutter:muttered offer:offered open:opened pay:paid put:put quit:quit read:read reckon:reckoned "
-        "refer:referred remember:remembered ride:rode ring:rang rise:rose run:ran say:said see:saw "
-        "seek:sought sell:sold send:sent set:set shake:shook shatter:shattered shine:shone shoot:shot "
-        "show:showed shrink:shrank shut:shut sing:sang sink:sank sit:sat sleep:slept slide:slid "
-        "slip:slipped soften:softened speak:spoke spend:spent spill:spilled spin:spun spit:spat split:split "
-        "spread:spread spring:sprang stagger:staggered stand:stood steal:stole stick:stuck sting:stung "
-        "strike:struck strive:strove swear:swore sweep:swept swim:swam swing:swung take:took teach:taught "
-        "tear:tore tell:told think:thought threaten:threatened throw:threw thrust:thrust tighten:tightened "
-        "turn:turned understand:understood utter:uttered visit:visited wake:woke wander:wandered "
-        "weaken:weakened wear:wore weep:wept whisper:whispered win:won wind:wound withdraw:withdrew "
-        "wrest:wrested wring:wrung write:wrote "
+        "mutter:muttered offer:offered open:opened pay:paid put:put quit:quit read:read "
+        "reckon:reckoned refer:referred remember:remembered ride:rode ring:rang rise:rose run:ran "
+        "say:said see:saw seek:sought sell:sold send:sent set:set shake:shook shatter:shattered "
+        "shine:shone shoot:shot show:showed shrink:shrank shut:shut sing:sang sink:sank sit:sat "
+        "sleep:slept slide:slid slip:slipped soften:softened speak:spoke spend:spent spill:spilled "
+        "spin:spun spit:spat split:split spread:spread spring:sprang stagger:staggered stand:stood "
+        "steal:stole stick:stuck sting:stung strike:struck strive:strove swear:swore sweep:swept "
+        "swim:swam swing:swung take:took teach:taught tear:tore tell:told think:thought "
+        "threaten:threatened throw:threw thrust:thrust tighten:tightened turn:turned "
+        "understand:understood utter:uttered visit:visited wake:woke wander:wandered weaken:weakened "
+        "wear:wore weep:wept whisper:whispered win:won wind:wound withdraw:withdrew wrest:wrested "
+        "wring:wrung write:wrote"
     ).split()
 )
 _THIRD: Final[Mapping[str, str]] = {"be": "is", "have": "has", "do": "does", "go": "goes"}
@@ -160,9 +162,7 @@ def render(phrase: str, words: Mapping[str, Word], tense: Tense) -> str:
 
     def token(match: re.Match[str]) -> str:
         if found := _SLOT.fullmatch(match[0]):
-            return slot(
-                found, opens=match.start() == 0, acts=bool(_SUBJECT.match(match.string, match.end()))
-            )
+            return slot(found, opens=match.start() == 0, acts=bool(_SUBJECT.match(match.string, match.end())))
         found = _VERB.fullmatch(match[0])
         return verb(found) if found else match[0]
 

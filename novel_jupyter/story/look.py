@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .shapes import CharacterState, ItemState, LocationState, SeatState, UseState, WayState
+from .turn import Cast
 from .world import Stage, State, seat_of, stage_of
 
 REACH = 2
@@ -166,3 +167,15 @@ class Look:
         """`in the cellar`, `on the landing`."""
         place = self.location(location)
         return f"{place['prep']} the {place['name']}"
+
+
+def named(look: Look, id: str) -> Cast:
+    """The name of something that has one. Raises KeyError for a fact or a clock."""
+    if id in look.people:
+        person = look.people[id]
+        return Cast("character", person["name"], pronouns=person["pronouns"])
+    if id in look.stage["locations"]:
+        place = look.location(id)
+        return Cast("location", place["name"], article="the", prep=place["prep"])
+    item = look.stage["items"].get(id) or look.stage["director"]["items"][id]
+    return Cast("item", item["name"], article=item["article"])

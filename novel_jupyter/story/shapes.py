@@ -6,10 +6,10 @@ Parts: the public partitions, a seat, the director's.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, NotRequired, TypeAlias
 
 from pydantic import JsonValue
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from .schema import Act, Tone
 

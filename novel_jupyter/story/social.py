@@ -59,7 +59,12 @@ def confide(it: Attempt, ruling: Ruling, speaker: str, hearer: str, fact: str) -
             f"{it.look.name(speaker)} told {it.look.name(hearer)} quietly: {what['text']}",
             [f"learned:{fact}"],
             [fact, *what["about"], speaker, hearer],
-            [("aside.confided", {"A": speaker, "B": hearer, "line": what["said"].get(speaker, what["text"])})],
+            [
+                (
+                    "aside.confided",
+                    {"A": speaker, "B": hearer, "line": what["said"].get(speaker, what["text"])},
+                )
+            ],
         )
     )
 

@@ -26,7 +26,9 @@ def extended(so_far: str, record: TurnRecord) -> str:
     begins with the turn's number; a star marks what will not be forgotten while there is room.
     """
     # A retelling adds nothing: the turn stands there already.
-    lines = [line for line in so_far.splitlines() if not line.startswith((f"{record.turn}. ", f"{record.turn}* "))]
+    lines = [
+        line for line in so_far.splitlines() if not line.startswith((f"{record.turn}. ", f"{record.turn}* "))
+    ]
     weighed = [(_weight(event), -index, event) for index, event in enumerate(record.events)]
     best = sorted((each for each in weighed if each[0]), key=lambda each: (-each[0], -each[1]))[:PER_TURN]
     for weight, _, event in sorted(best, key=lambda each: -each[1]):

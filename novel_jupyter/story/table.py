@@ -24,7 +24,7 @@ from .dice import Dice
 from .endings import doer, is_met
 from .entrances import entrances
 from .laws import Refusal, refusal
-from .look import Look
+from .look import Look, named
 from .perceive import goal_turns, memories, sightings
 from .pressure import act_at, tension_after
 from .reduce import carry_out, reduce
@@ -36,7 +36,6 @@ from .turn import (
     Audience,
     Beat,
     By,
-    Cast,
     Change,
     Ended,
     Json,
@@ -376,18 +375,6 @@ class Table:
             asides=tuple(event for event in self.events if isinstance(event.audience, list)),
             witnesses={id: tuple(who) for id, who in self.witnesses.items()},
         )
-
-
-def named(look: Look, id: str) -> Cast:
-    """The name of something that has one. Raises KeyError for a fact or a clock."""
-    if id in look.people:
-        person = look.people[id]
-        return Cast("character", person["name"], pronouns=person["pronouns"])
-    if id in look.stage["locations"]:
-        place = look.location(id)
-        return Cast("location", place["name"], article="the", prep=place["prep"])
-    item = look.stage["items"].get(id) or look.stage["director"]["items"][id]
-    return Cast("item", item["name"], article=item["article"])
 
 
 def changes(old: State, new: State) -> Iterable[Change]:

@@ -4,14 +4,14 @@ Law: values only. A turn takes a frozen `TurnInput` and returns a `TurnOutcome`;
 nothing behind. What is secret about an action is an event of its own, for its own audience; the open part
 never holds it.
 Parts: `TurnInput`, `StoryEvent`, `TurnOutcome` and its wire form, `TurnRecord` and `Narrative` (the
-chronicler's input and output), `ActionResult`, and the `Session` that agents are called with.
+chronicler's input and output), `ActionResult`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 from pydantic import JsonValue
 
@@ -397,16 +397,3 @@ class Narrative:
             "seats": {seat.character: seat.to_json() for seat in self.seats},
             "so_far": self.so_far,
         }
-
-
-class Session(Protocol):
-    """What agents need of a session: who plays whom, the input of a turn, the record of one."""
-
-    def character_of(self, user: str, action: Mapping[str, JsonValue]) -> str | None:
-        """The character for whom this user acts, or None if there is none."""
-
-    def turn_input(self, proposals: Mapping[str, Proposal], *, immediate: bool = False) -> TurnInput:
-        """The current turn with these proposals."""
-
-    def turn_record(self, turn: int) -> TurnRecord:
-        """What happened in a resolved turn. Raises KeyError for one that was not resolved."""

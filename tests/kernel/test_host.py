@@ -22,7 +22,8 @@ from novel_jupyter.story.brain import BrainError, Decision, PersonaView
 from novel_jupyter.story.chronicler import ChroniclerAgent
 from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.persona import PersonaAgent
-from novel_jupyter.story.turn import ActionResult, Sentence, Session, TurnInput, TurnOutcome, TurnRecord
+from novel_jupyter.story.session import Session
+from novel_jupyter.story.turn import ActionResult, Sentence, TurnInput, TurnOutcome, TurnRecord
 
 pytestmark = pytest.mark.asyncio
 
