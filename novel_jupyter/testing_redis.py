@@ -218,11 +218,13 @@ class RedisServer:
         self._process = _spawner().submit(self._spawn, command).result()
         assert self._process.stdout is not None
         following = (self._process.stdout, self._lines)
-        threading.Thread(target=self._follow, args=following, daemon=True).start()
+        self._follower = threading.Thread(target=self._follow, args=following, daemon=True)
+        self._follower.start()
         try:
             self.wait_for_log(SENTINEL_READY if self._sentinel else READY, timeout)
         except TimeoutError as error:
             self.kill()
+            self._follower.join(timeout)  # Its last words may still be on their way.
             raise RuntimeError(f"the server did not start:\n{self.log}") from error
         return self
 

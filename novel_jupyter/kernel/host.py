@@ -41,8 +41,12 @@ REACH_SECONDS: Final = 30.0
 """How long a host waits for its replica to reach what a request speaks of."""
 AGENTS_SECONDS: Final = 300.0
 RELEASE_SECONDS: Final = 2.0
+HISTORIES: Final = 8
+"""How often one request is done anew because the history that it was done in is gone."""
 OVER: Final = frozenset({"stale_lease", "stale_turn", "phase"})
 """Refusals that say: somebody else did it, or it is no longer wanted."""
+GONE: Final = "stale_epoch"
+"""The refusal that says: the history went on from an earlier point."""
 
 RESULT, NARRATIVE, RESULT_REFUSED, NARRATIVE_REFUSED = 1, 2, 3, 4
 """Steps of a turn: the n of a host's command ids."""
@@ -192,24 +196,34 @@ class AgentHost:
         except NovelError:
             return
         self._begun = True
-        resolving = request.task == "resolve"
         try:
-            try:
-                async with asyncio.timeout(AGENTS_SECONDS):
-                    with self._accounted(request) as account:
-                        data = await (self._resolve(request) if resolving else self._narrate(request))
-                data["made_by"] = account.signed(cast(Any, data["made_by"]))
-            except Exception as error:
-                self._note(error)
-                step = RESULT if resolving else NARRATIVE
-                await self._commit(request, step, self._failure(request, _word(error)))
-                return
-            await self._deliver(request, data)
+            for _ in range(HISTORIES):
+                try:
+                    return await self._do(request)
+                except CommandRefused as refused:
+                    # What was made of a history that is gone is made of the one that stands now.
+                    if refused.code != GONE or not current(self.handle.state):
+                        raise
         except NovelError as error:
             log.debug("the result was not delivered: %s", error)
         finally:
             if self._request is request:
                 self._begun = False
+
+    async def _do(self, request: Request) -> None:
+        """Let the agents work, and commit what they made. Raises NovelError."""
+        resolving = request.task == "resolve"
+        try:
+            async with asyncio.timeout(AGENTS_SECONDS):
+                with self._accounted(request) as account:
+                    data = await (self._resolve(request) if resolving else self._narrate(request))
+            data["made_by"] = account.signed(cast(Any, data["made_by"]))
+        except Exception as error:
+            self._note(error)
+            step = RESULT if resolving else NARRATIVE
+            await self._commit(request, step, self._failure(request, _word(error)))
+            return
+        await self._deliver(request, data)
 
     async def _deliver(self, request: Request, data: dict[str, JsonValue]) -> None:
         """Commit; where the rules do not take it, say so instead of leaving the turn without an end."""
@@ -217,6 +231,8 @@ class AgentHost:
         try:
             await self._commit(request, step, data)
         except CommandRefused as refused:
+            if refused.code == GONE:
+                raise
             self._note(refused)
             step = RESULT_REFUSED if request.task == "resolve" else NARRATIVE_REFUSED
             await self._commit(request, step, self._failure(request, "refused"))

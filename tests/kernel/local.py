@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -150,6 +151,12 @@ class LocalServer:
         draft = Draft(self.room)
         tick(draft, self._facts(), lost_host=self.rules["host"]["token"])
         self._commit(draft)
+
+    def fork(self, epoch: str) -> None:
+        """The history is another one from here: what was on its way belongs to none."""
+        self.room = replace(self.room, head=replace(self.room.head, epoch=epoch))
+        for line in filter(lambda line: line.joined, self.lines):
+            self._sync(line, HeadEcho(), None)
 
     def _facts(self, past: Past | None = None) -> Facts:
         return Facts(NOW, frozenset(self.present), check_action=self._check, past=past)

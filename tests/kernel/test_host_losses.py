@@ -107,6 +107,26 @@ async def test_a_host_that_was_away_and_lost_the_lease_stops_and_stands_by() -> 
     assert len(director.turns) == 2
 
 
+@pytest.mark.parametrize("made", ["turn_result", "narrative"])
+async def test_what_was_made_in_a_history_that_is_gone_is_made_anew(made: str) -> None:
+    server = LocalServer(kernel())
+    line = server.line(kernel())
+    host = await hosting(server, line)
+    await host.handle.direct("lock")
+    if made == "narrative":
+        await line.said("turn_result")
+        await host.handle.wait_for(lambda _: "resolved" in server.kinds(), SECONDS)
+    line.held = []
+    await line.said(made)
+    server.fork("e2")
+    line.release()
+    await reached(host.handle, "collect", 2)
+    assert len(line.commits(made)) == 2
+    kinds = server.kinds()
+    assert [kinds.count(kind) for kind in ("resolved", "turn", "failed", "narration_failed")] == [1, 1, 0, 0]
+    assert host.last_error is None
+
+
 async def test_a_telling_is_taken_over_from_what_was_sealed() -> None:
     server = LocalServer(person("ana"))
     ana = await server.join(person("ana"))
