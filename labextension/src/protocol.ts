@@ -266,6 +266,10 @@ export interface TurnFailed {
   code: string;
 }
 
+/**
+ * The prose of a turn: `text` for everybody, `seats` for the players of those seats alone, `so_far` what
+ * happened up to here in a few public lines.
+ */
 export interface Narrative {
   turn: number;
   attempt: number;
@@ -274,11 +278,23 @@ export interface Narrative {
   text: string;
   sentences: Sentence[];
   made_by: MadeBy;
+  seats?: {
+    [k: string]: SeatNarrative;
+  };
+  so_far?: string;
 }
 
 export interface Sentence {
   text: string;
   events: string[];
+}
+
+/**
+ * A turn as one seat's character witnessed it.
+ */
+export interface SeatNarrative {
+  text: string;
+  sentences: Sentence[];
 }
 
 /**
@@ -674,13 +690,16 @@ export interface ShownCursor {
 }
 
 /**
- * What one seat, the director or nobody may see of the opening, of a turn, or of an undo.
+ * What one seat, the director or nobody may see of the opening, of a turn, of its telling, or of an
+ * undo.
  */
 export interface Dealt {
   patch?: Op[];
   kind: "dealt";
-  why: "opening" | "turn" | "undo";
+  why: "opening" | "turn" | "telling" | "undo";
   outcomes?: Outcome[];
+  narrative?: string;
+  sentences?: Sentence[];
 }
 
 /**
