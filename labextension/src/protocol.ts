@@ -212,17 +212,18 @@ export interface Outcome {
   outcome: "success" | "cost" | "complication" | "failure" | "refused";
   reason: string;
   by: "player" | "agent" | "understudy" | "director";
-  audience: ("everyone" | "director" | "sealed") | string[];
+  audience: ("everyone" | "onlookers" | "director" | "sealed") | string[];
   roll?: {
     [k: string]: JsonValue;
   };
   facts?: {
     [k: string]: JsonValue;
   };
+  witnesses?: string[];
 }
 
 export interface Change {
-  audience: ("everyone" | "director" | "sealed") | string[];
+  audience: ("everyone" | "onlookers" | "director" | "sealed") | string[];
   patch: Op[];
 }
 
@@ -409,6 +410,7 @@ export interface Chunk {
   kind: "narration";
   offset: number;
   text: string;
+  seat?: string | null;
 }
 
 export interface ChunkFrame {
@@ -699,6 +701,8 @@ export interface Dealt {
   why: "opening" | "turn" | "telling" | "undo";
   outcomes?: Outcome[];
   narrative?: string;
+  turn?: number;
+  node?: number;
   sentences?: Sentence[];
 }
 
@@ -737,7 +741,7 @@ export interface LoggedEvent {
   timestamp: string;
   sequence_id: number;
   id: string | null;
-  audience: ("everyone" | "director" | "sealed") | string[];
+  audience: ("everyone" | "onlookers" | "director" | "sealed") | string[];
   data:
     | Created
     | Dealt

@@ -17,7 +17,7 @@ from pydantic import Field, JsonValue
 from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict
 
-from .model import DIRECTOR, EVERYONE, SEALED, Audience, Role, State
+from .model import DIRECTOR, EVERYONE, ONLOOKERS, SEALED, Audience, Role, State
 from .patch import Op, apply_patch, parse_pointer
 
 
@@ -33,6 +33,10 @@ class Outcome(TypedDict):
     audience: Audience
     roll: NotRequired[dict[str, JsonValue]]
     facts: NotRequired[dict[str, JsonValue]]
+    witnesses: NotRequired[list[str]]
+    """Of an outcome for everyone: the seats whose characters saw it. Of seats, it is shown to these alone.
+    Itself it is in no view but `all`: some of them may be hidden.
+    """
 
 
 class AgentCost(TypedDict):
@@ -79,6 +83,8 @@ class Dealt(_Patched):
     outcomes: NotRequired[list[Outcome]]
     narrative: NotRequired[str]
     """For a telling: the turn as this seat's character witnessed it."""
+    turn: NotRequired[int]
+    node: NotRequired[int]
     sentences: NotRequired[list[Sentence]]
 
 
@@ -210,6 +216,7 @@ class Told(_Patched):
     node: int
     retold: bool
     narrative: str
+    """For onlookers; empty in the view of seats, whose own telling is the `dealt` just before."""
     sentences: list[Sentence]
     made_by: MadeBy
 
@@ -382,6 +389,8 @@ def audience_of_partition(name: str) -> Audience:
         return [name[5:]]
     if name == DIRECTOR:
         return DIRECTOR
+    if name in ("chronicle", ONLOOKERS):
+        return ONLOOKERS
     return SEALED if name == SEALED else EVERYONE
 
 

@@ -19,7 +19,7 @@ from .editing import RECORDS
 from .errors import Refused
 from .events import audience_of_partition
 from .messages import AgentAction, Branch, ClientMessage, Direct, RestoreEdit, Retell, StoryUpdate, Undo
-from .model import EVERYONE, RULE_PARTITIONS, SEALED, Audience, NodeState, Phase, State
+from .model import EVERYONE, ONLOOKERS, RULE_PARTITIONS, SEALED, Audience, NodeState, Phase, State
 from .patch import Op, diff
 from .turn import in_phase, json_of, lock_these
 from .views import rules_of
@@ -160,7 +160,9 @@ def _restore(
         raise Refused("unknown_turn", "that turn cannot be read back")
     then = {**past.state, "chronicle": _chronicle(ctx.draft.state, past.state, target)}
     by_audience = _story_diff(ctx.draft.state, then)
-    public = by_audience.pop(repr(EVERYONE), (EVERYONE, []))[1]
+    public = [
+        op for audience in (EVERYONE, ONLOOKERS) for op in by_audience.pop(repr(audience), (EVERYONE, []))[1]
+    ]
     ctx.emit(
         {
             "kind": kind,

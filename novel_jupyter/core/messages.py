@@ -229,6 +229,8 @@ class Chunk(Fenced):
     kind: Literal["narration"]
     offset: Offset
     text: Text
+    seat: Annotated[str, Field(max_length=32)] | None = None
+    """Whose own telling it is; without one it is for onlookers."""
 
 
 def _story_kind(value: Any) -> str:

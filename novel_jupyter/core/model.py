@@ -24,12 +24,14 @@ TurnPolicy: TypeAlias = Literal["immediate", "round", "vote"]
 Phase: TypeAlias = Literal[
     "lobby", "collect", "locked", "resolving", "narrating", "review", "paused", "failed", "ended"
 ]
-Audience: TypeAlias = Literal["everyone", "director", "sealed"] | list[str]
+Audience: TypeAlias = Literal["everyone", "onlookers", "director", "sealed"] | list[str]
 State: TypeAlias = Mapping[str, JsonValue]
 
 EVERYONE: Literal["everyone"] = "everyone"
 DIRECTOR: Literal["director"] = "director"
 SEALED: Literal["sealed"] = "sealed"
+ONLOOKERS: Literal["onlookers"] = "onlookers"
+"""Everybody who plays no character: who plays one reads what that character witnessed instead."""
 
 CHARACTER_ID = re.compile(r"^[a-z][a-z0-9_]{0,31}$")
 """Ids of characters, items and locations."""
@@ -47,6 +49,7 @@ RULE_PARTITIONS = frozenset(
         "suggestions",
         "chat",
         "sealed",
+        "onlookers",
     }
 )
 """Partitions that only the rules write; undo leaves them. Every other partition belongs to the story."""

@@ -37,6 +37,8 @@ def arranged(record: TurnRecord) -> Iterator[Step]:
     ]
     stage = first[0].location if first else None
     moved = any(tag.startswith("scene:") for event in first for tag in event.tags)
+    # Who comes in comes in somewhere: the place was named then.
+    moved = moved and not any(beat.key == "enter" for event in first for beat in event.beats)
     for event in first:
         yield Step(event, paragraph=True)
     here: str | None = None
