@@ -95,6 +95,19 @@ class RoleChanged(_Patched):
     name: NotRequired[str]
 
 
+class Invited(_Patched):
+    """`invited`: the invite's id is this event's sequence_id."""
+
+    kind: Literal["invited", "uninvited"]
+    invite: int
+
+
+class Renamed(_Patched):
+    kind: Literal["renamed"]
+    target: str
+    name: str
+
+
 class ViewGranted(_Patched):
     kind: Literal["view"]
     target: str
@@ -244,6 +257,8 @@ EventData: TypeAlias = Annotated[
     Created
     | Dealt
     | RoleChanged
+    | Invited
+    | Renamed
     | ViewGranted
     | SettingsChanged
     | SessionStatus
@@ -268,7 +283,10 @@ EventData: TypeAlias = Annotated[
 
 EventType: TypeAlias = Literal["agent_action", "story_update", "system_message"]
 
-_SYSTEM = ("created", "role", "view", "settings", "status", "host", "lease_granted", "lease_lost", "record")
+_SYSTEM = (
+    *("created", "role", "invited", "uninvited", "renamed", "view", "settings", "status"),
+    *("host", "lease_granted", "lease_lost", "record"),
+)
 _STORY = ("dealt", "turn", "undone", "branched", "edit", "settled", "chat", "narration_failed", "retelling")
 _ACTION = (
     *(

@@ -311,8 +311,53 @@ class SetStatus(Strict):
     kind: Literal["archive", "unarchive"]
 
 
+class Invite(Strict):
+    """Let people without an account in, as guests. `seconds`: how long the invite and its guests last."""
+
+    kind: Literal["invite"]
+    role: Literal["player", "spectator"]
+    uses: Annotated[int, Field(ge=1, le=200)] = 1
+    seconds: Annotated[int, Field(ge=60, le=30 * 86400)] = 86400
+
+
+class RevokeInvite(Strict):
+    """Nobody comes in by this invite any more, and who came by it is removed."""
+
+    kind: Literal["revoke_invite"]
+    invite: Sequence
+
+
+class AdmitGuest(Strict):
+    """Somebody showed the server an invite and gave a name: sent by the server alone."""
+
+    kind: Literal["admit_guest"]
+    invite: Sequence
+    guest: Annotated[str, Field(pattern=r"^guest:[0-9a-f]{32}$")]
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+
+
+class Rename(Strict):
+    """Show a guest by another name."""
+
+    kind: Literal["rename"]
+    target: Name
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+
+
 SystemCommand: TypeAlias = Annotated[
-    Ping | Token | Progress | ClaimSession | SetRole | GrantView | AdmitHost | ChangeSettings | SetStatus,
+    Ping
+    | Token
+    | Progress
+    | ClaimSession
+    | SetRole
+    | GrantView
+    | AdmitHost
+    | ChangeSettings
+    | SetStatus
+    | Invite
+    | RevokeInvite
+    | AdmitGuest
+    | Rename,
     Field(discriminator="kind"),
 ]
 

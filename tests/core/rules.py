@@ -66,7 +66,18 @@ OPENING = Opening(
 TYPES: Mapping[str, str] = {
     **dict.fromkeys(("edit", "chat", "settle", "restore_edit", "narration"), "story_update"),
     **dict.fromkeys(
-        ("claim_session", "set_role", "grant_view", "admit_host", "set_settings", "archive", "unarchive"),
+        (
+            *(
+                "claim_session",
+                "set_role",
+                "grant_view",
+                "admit_host",
+                "set_settings",
+                "archive",
+                "unarchive",
+            ),
+            *("invite", "revoke_invite", "admit_guest", "rename"),
+        ),
         "system_message",
     ),
     "join_session": "join_session",
