@@ -130,7 +130,11 @@ class _Teller:
             return beat.slots["text"], None
         words = words_for(self.record, event, beat.slots)
         if beat.key in ("own", "ending"):
-            return self._render(event, beat, words, beat.slots["phrase"], lead)
+            told = self._render(event, beat, words, beat.slots["phrase"], lead)
+            # A story has one way to say it; done again, it is only said to have been.
+            if beat.key == "ending" or told[0] not in self.said:
+                return told
+            beat = replace(beat, key="own.again")
         first: tuple[str, str | None] | None = None
         for way in self._ways(beat, words):
             told = self._render(event, beat, words, way.phrase, lead)
