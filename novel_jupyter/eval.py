@@ -21,6 +21,7 @@ from pydantic import JsonValue
 
 from .eval_invariants import broken_by
 from .eval_measures import TARGETS, Course, Measures, summarize
+from .story.chronicler import ChroniclerAgent
 from .story.director import DirectorAgent
 from .story.schema import Story
 from .story.turn import TurnInput
@@ -34,11 +35,14 @@ async def play_course(story: Story, seed: str, director: DirectorAgent, *, check
     """One play without people, until it ends."""
     state: State = initial_state(story)
     course = Course(seed)
+    chronicler = ChroniclerAgent()
     everybody = frozenset(story.characters)
     for turn in range(1, MOST_TURNS + 1):
         given = TurnInput(state, turn, 1, "main", f"{seed}:{turn}", agents=everybody)
         began = time.process_time()
         outcome = await director.run_turn(given)
+        # Told as well: the whole of an offline turn is timed.
+        await chronicler.narrate(outcome.record)
         course.seconds += time.process_time() - began
         course.note(story, state, outcome)
         if check:

@@ -56,7 +56,7 @@ LAYERS: Mapping[str, Layer] = {
     ),
     "server": Layer(
         ours=("core", "server", "story.schema", "story.loader", "story.actions", "story.world"),
-        third=MODELS | JUPYTER | {"jupyter_events", "jupyter_server", "prometheus_client", "redis"},
+        third=MODELS | JUPYTER | {"jupyter_events", "jupyter_server", "jwt", "prometheus_client", "redis"},
     ),
     "kernel": Layer(
         ours=("core", "story", "kernel"),

@@ -45,6 +45,7 @@ export type ErrorCode =
   | "missing_path"
   | "mixed_audience"
   | "name_taken"
+  | "no_invite"
   | "no_participant"
   | "no_proposal"
   | "no_record"
@@ -77,6 +78,8 @@ export type EventData =
   | Created
   | Dealt
   | RoleChanged
+  | Invited
+  | Renamed
   | ViewGranted
   | SettingsChanged
   | SessionStatus
@@ -108,7 +111,19 @@ export type ServerMessage =
   | SyncFrame;
 export type StoryCommand = Edit | Say | Settle | RestoreEdit | Chunk;
 export type SystemCommand =
-  Ping | Token | Progress | ClaimSession | SetRole | GrantView | AdmitHost | ChangeSettings | SetStatus;
+  | Ping
+  | Token
+  | Progress
+  | ClaimSession
+  | SetRole
+  | GrantView
+  | AdmitHost
+  | ChangeSettings
+  | SetStatus
+  | Invite
+  | RevokeInvite
+  | AdmitGuest
+  | Rename;
 export type TurnRequest = ResolveTask | NarrateTask;
 export type WireEvent = LoggedEvent | HiddenEvent;
 
@@ -212,17 +227,18 @@ export interface Outcome {
   outcome: "success" | "cost" | "complication" | "failure" | "refused";
   reason: string;
   by: "player" | "agent" | "understudy" | "director";
-  audience: ("everyone" | "director" | "sealed") | string[];
+  audience: ("everyone" | "onlookers" | "director" | "sealed") | string[];
   roll?: {
     [k: string]: JsonValue;
   };
   facts?: {
     [k: string]: JsonValue;
   };
+  witnesses?: string[];
 }
 
 export interface Change {
-  audience: ("everyone" | "director" | "sealed") | string[];
+  audience: ("everyone" | "onlookers" | "director" | "sealed") | string[];
   patch: Op[];
 }
 
@@ -311,6 +327,16 @@ export interface Asked {
     [k: string]: JsonValue;
   };
   spent: AgentCost;
+}
+
+/**
+ * Somebody showed the server an invite and gave a name: sent by the server alone.
+ */
+export interface AdmitGuest {
+  kind: "admit_guest";
+  invite: number;
+  guest: string;
+  name: string;
 }
 
 export interface AdmitHost {
@@ -409,6 +435,7 @@ export interface Chunk {
   kind: "narration";
   offset: number;
   text: string;
+  seat?: string | null;
 }
 
 export interface ChunkFrame {
@@ -551,7 +578,20 @@ export interface SystemMessage {
   timestamp?: JsonValue;
   sequence_id?: JsonValue;
   type: "system_message";
-  data: Ping | Token | Progress | ClaimSession | SetRole | GrantView | AdmitHost | ChangeSettings | SetStatus;
+  data:
+    | Ping
+    | Token
+    | Progress
+    | ClaimSession
+    | SetRole
+    | GrantView
+    | AdmitHost
+    | ChangeSettings
+    | SetStatus
+    | Invite
+    | RevokeInvite
+    | AdmitGuest
+    | Rename;
 }
 
 export interface Ping {
@@ -592,6 +632,33 @@ export interface GrantView {
 
 export interface SetStatus {
   kind: "archive" | "unarchive";
+}
+
+/**
+ * Let people without an account in, as guests. `seconds`: how long the invite and its guests last.
+ */
+export interface Invite {
+  kind: "invite";
+  role: "player" | "spectator";
+  uses?: number;
+  seconds?: number;
+}
+
+/**
+ * Nobody comes in by this invite any more, and who came by it is removed.
+ */
+export interface RevokeInvite {
+  kind: "revoke_invite";
+  invite: number;
+}
+
+/**
+ * Show a guest by another name.
+ */
+export interface Rename {
+  kind: "rename";
+  target: string;
+  name: string;
 }
 
 /**
@@ -699,6 +766,8 @@ export interface Dealt {
   why: "opening" | "turn" | "telling" | "undo";
   outcomes?: Outcome[];
   narrative?: string;
+  turn?: number;
+  node?: number;
   sentences?: Sentence[];
 }
 
@@ -737,11 +806,13 @@ export interface LoggedEvent {
   timestamp: string;
   sequence_id: number;
   id: string | null;
-  audience: ("everyone" | "director" | "sealed") | string[];
+  audience: ("everyone" | "onlookers" | "director" | "sealed") | string[];
   data:
     | Created
     | Dealt
     | RoleChanged
+    | Invited
+    | Renamed
     | ViewGranted
     | SettingsChanged
     | SessionStatus
@@ -770,6 +841,22 @@ export interface RoleChanged {
   target: string;
   role: ("owner" | "director" | "player" | "spectator") | null;
   name?: string;
+}
+
+/**
+ * `invited`: the invite's id is this event's sequence_id.
+ */
+export interface Invited {
+  patch?: Op[];
+  kind: "invited" | "uninvited";
+  invite: number;
+}
+
+export interface Renamed {
+  patch?: Op[];
+  kind: "renamed";
+  target: string;
+  name: string;
 }
 
 export interface ViewGranted {
@@ -1044,6 +1131,15 @@ export interface HostState {
   };
 }
 
+/**
+ * An open door to one session. Its id is the sequence_id of its `invited` event, and no credential.
+ */
+export interface InviteState {
+  role: "player" | "spectator";
+  left: number;
+  until: string;
+}
+
 export interface Left {
   kind: "left";
   user: User;
@@ -1099,6 +1195,7 @@ export interface ParticipantState {
   joined_at: string;
   view_since: number;
   sees_all?: boolean;
+  guest?: number;
   has_peeked?: boolean;
 }
 
@@ -1159,6 +1256,9 @@ export interface SessionState {
     [k: string]: number;
   };
   peeked?: string[];
+  invites?: {
+    [k: string]: InviteState;
+  };
   ending?: {
     [k: string]: JsonValue;
   };
@@ -1321,6 +1421,7 @@ export const ERROR_CODES = {
   "not_your_seat": "this seat is not yours",
   "sees_all": "who sees more than a player may not have a seat",
   "no_proposal": "there is no such proposal",
+  "no_invite": "this invite is over: used up, revoked, or too old",
   "no_participant": "there is no such participant",
   "phase": "not in this phase of the turn",
   "unknown_turn": "there is no such turn to return to",
@@ -1344,6 +1445,7 @@ export const MAY = {
     "director",
     "host"
   ],
+  "admit_guest": [],
   "admit_host": [
     "owner",
     "director"
@@ -1396,6 +1498,9 @@ export const MAY = {
     "host"
   ],
   "grant_view": [
+    "owner"
+  ],
+  "invite": [
     "owner"
   ],
   "lock": [
@@ -1455,6 +1560,9 @@ export const MAY = {
     "kernel",
     "host"
   ],
+  "rename": [
+    "owner"
+  ],
   "request_lease": [
     "kernel",
     "host"
@@ -1480,6 +1588,9 @@ export const MAY = {
     "owner",
     "director",
     "host"
+  ],
+  "revoke_invite": [
+    "owner"
   ],
   "set_role": [
     "owner"

@@ -17,7 +17,7 @@ from .errors import Refused
 from .messages import AdmitHost, ChangeSettings, ClaimSession, GrantView, SetRole, SetStatus
 from .model import ParticipantState, Role
 from .patch import Op
-from .policy import entry_role, person_of, standing_of
+from .policy import GUEST, entry_role, person_of, standing_of
 from .seats import escape, release_ops, since_now
 from .turn import json_of
 
@@ -35,10 +35,11 @@ def join(ctx: Context) -> None:
     role = entry_role(ctx.rules["session"]["settings"]["default_role"], ctx.author.joins_as)
     if role == "none" or ctx.author.user_id in ctx.rules["session"]["removed"]:
         raise Refused("forbidden", "this session is not open to you")
-    _add(ctx, ctx.author.user_id, role, ctx.author.name)
+    add(ctx, ctx.author.user_id, role, ctx.author.name)
 
 
-def _add(ctx: Context, user_id: str, role: Role, name: str) -> None:
+def add(ctx: Context, user_id: str, role: Role, name: str, guest: int | None = None) -> None:
+    """Make somebody a participant; a `guest` by the invite of this id. Raises Refused `session_full`."""
     limit = ctx.facts.bounds.participants
     if len(ctx.rules["participants"]) >= limit:
         raise Refused("session_full", f"a session has at most {limit} participants")
@@ -48,6 +49,8 @@ def _add(ctx: Context, user_id: str, role: Role, name: str) -> None:
         "joined_at": ctx.facts.now,
         "view_since": ctx.draft.next_id,
     }
+    if guest is not None:
+        entry["guest"] = guest
     session = ctx.rules["session"]
     if role == "director" or user_id in session.get("peeked", []):
         entry["has_peeked"] = True
@@ -82,9 +85,11 @@ def set_role(ctx: Context, data: SetRole) -> None:
     if known is None:
         if data.role is None or target not in ctx.rules["session"]["removed"]:
             raise Refused("no_participant", f"{target[:80]!r} is not of this session")
-        return _add(ctx, target, data.role, target)
+        return add(ctx, target, data.role, target)
     if known["role"] == data.role:
         return
+    if "guest" in known and data.role in ("owner", "director"):
+        raise Refused("forbidden", "a guest plays or watches: who directs needs an account")
     at = f"/participants/{escape(target)}"
     patch: list[Op] = []
     if data.role in (None, "director", "spectator"):
@@ -100,7 +105,7 @@ def set_role(ctx: Context, data: SetRole) -> None:
     if turn["deadline"] and all(f"/turn/proposals/{c}" in withdrawn for c in turn["proposals"]):
         patch.append(put("/turn/deadline", None))
     if data.role is None:
-        patch += [drop(at), *_removed_ops(ctx, target, known)]
+        patch += [drop(at), *(() if target.startswith(GUEST) else _removed_ops(ctx, target, known))]
     else:
         patch += [put(f"{at}/role", data.role), *since_now(ctx, target)]
         if data.role == "director":

@@ -19,7 +19,7 @@ from .canonical import chain
 from .events import Event, EventData, apply, audience_of_patch, encode
 from .limits import Bounds
 from .merge import Author, MergeRules, WriteIndex
-from .model import EVERYONE, Audience, Head, RuleState, State
+from .model import EVERYONE, ONLOOKERS, Audience, Head, RuleState, State
 from .patch import Op
 from .policy import SERVER, Principal
 from .views import rules_of
@@ -201,7 +201,9 @@ class Draft:
     ) -> Event:
         """Append one event tentatively. Raises PatchError if its patch does not fit the state."""
         patch = data.get("patch", [])
-        wrong = [found for found in audience_of_patch(patch) if found != audience]
+        # What onlookers read may stand in an event for everybody: views cut it out.
+        fits = (EVERYONE, ONLOOKERS) if audience == EVERYONE else (audience,)
+        wrong = [found for found in audience_of_patch(patch) if found not in fits]
         if wrong:
             raise AssertionError(f"an event for {audience!r} writes for {wrong[0]!r}")
         user_id = author.user_id if author and author.kind != "server" else None

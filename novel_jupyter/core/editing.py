@@ -18,7 +18,7 @@ from .errors import CODES, Refused
 from .events import audience_of_partition, audience_of_patch
 from .merge import Merged, MergeRefused, merge_edit
 from .messages import Edit, RestoreEdit, Say, Settle
-from .model import EVERYONE, RULE_PARTITIONS, Audience, State
+from .model import EVERYONE, ONLOOKERS, RULE_PARTITIONS, Audience, State
 from .patch import MISSING, Op, PatchError, Path, check_ops, lookup, parse_pointer
 from .views import sees, view_of
 
@@ -131,6 +131,9 @@ def record_ops(ctx: Context, merged: Merged, audience: Audience) -> list[Op]:
         window = lookup(ctx.draft.state, parse_pointer(at))
         if not isinstance(window, dict):
             window = {}
+            # Those of the chronicle stand beside it: its entries are turns.
+            if audience == ONLOOKERS and ONLOOKERS not in ctx.draft.state and not ops:
+                ops.append(put(f"/{ONLOOKERS}", {}))
             ops.append(put(at, {}))
         keys = [f"{ctx.draft.next_id}-{index}" for index in range(len(records))]
         ops += trimmed(at, window, RECORDS_KEPT, len(keys))

@@ -56,6 +56,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "not_your_seat": "this seat is not yours",
         "sees_all": "who sees more than a player may not have a seat",
         "no_proposal": "there is no such proposal",
+        "no_invite": "this invite is over: used up, revoked, or too old",
         "no_participant": "there is no such participant",
         "phase": "not in this phase of the turn",
         "unknown_turn": "there is no such turn to return to",

@@ -17,46 +17,12 @@ from pydantic import Field, JsonValue
 from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict
 
-from .model import DIRECTOR, EVERYONE, SEALED, Audience, Role, State
+from .model import DIRECTOR, EVERYONE, ONLOOKERS, SEALED, Audience, Role, State
+from .outcomes import AgentCost as AgentCost
+from .outcomes import MadeBy as MadeBy
+from .outcomes import Outcome as Outcome
+from .outcomes import Sentence as Sentence
 from .patch import Op, apply_patch, parse_pointer
-
-
-class Outcome(TypedDict):
-    """What came of one action. `id` is unique in its turn and is what a narrative's sentences cite."""
-
-    id: str
-    character: str
-    action: dict[str, JsonValue]
-    outcome: Literal["success", "cost", "complication", "failure", "refused"]
-    reason: str
-    by: Literal["player", "agent", "understudy", "director"]
-    audience: Audience
-    roll: NotRequired[dict[str, JsonValue]]
-    facts: NotRequired[dict[str, JsonValue]]
-
-
-class AgentCost(TypedDict):
-    tokens_in: int
-    tokens_out: int
-    cost: float
-    model: NotRequired[str]
-    """Which model, where it is not the one of the whole."""
-    fallback: NotRequired[str]
-    """Why the offline rules stood in for it, in one word."""
-
-
-class MadeBy(TypedDict):
-    """What made a turn or its prose. `cost` is in US dollars; 0 for the offline storyteller."""
-
-    engine: str
-    model: str | None
-    fallback: bool
-    agents: dict[str, AgentCost]
-
-
-class Sentence(TypedDict):
-    text: str
-    events: list[str]
 
 
 class _Patched(TypedDict):
@@ -79,6 +45,8 @@ class Dealt(_Patched):
     outcomes: NotRequired[list[Outcome]]
     narrative: NotRequired[str]
     """For a telling: the turn as this seat's character witnessed it."""
+    turn: NotRequired[int]
+    node: NotRequired[int]
     sentences: NotRequired[list[Sentence]]
 
 
@@ -87,6 +55,19 @@ class RoleChanged(_Patched):
     target: str
     role: Role | None
     name: NotRequired[str]
+
+
+class Invited(_Patched):
+    """`invited`: the invite's id is this event's sequence_id."""
+
+    kind: Literal["invited", "uninvited"]
+    invite: int
+
+
+class Renamed(_Patched):
+    kind: Literal["renamed"]
+    target: str
+    name: str
 
 
 class ViewGranted(_Patched):
@@ -197,6 +178,7 @@ class Told(_Patched):
     node: int
     retold: bool
     narrative: str
+    """For onlookers; empty in the view of seats, whose own telling is the `dealt` just before."""
     sentences: list[Sentence]
     made_by: MadeBy
 
@@ -237,6 +219,8 @@ EventData: TypeAlias = Annotated[
     Created
     | Dealt
     | RoleChanged
+    | Invited
+    | Renamed
     | ViewGranted
     | SettingsChanged
     | SessionStatus
@@ -261,7 +245,10 @@ EventData: TypeAlias = Annotated[
 
 EventType: TypeAlias = Literal["agent_action", "story_update", "system_message"]
 
-_SYSTEM = ("created", "role", "view", "settings", "status", "host", "lease_granted", "lease_lost", "record")
+_SYSTEM = (
+    *("created", "role", "invited", "uninvited", "renamed", "view", "settings", "status"),
+    *("host", "lease_granted", "lease_lost", "record"),
+)
 _STORY = ("dealt", "turn", "undone", "branched", "edit", "settled", "chat", "narration_failed", "retelling")
 _ACTION = (
     *(
@@ -364,6 +351,8 @@ def audience_of_partition(name: str) -> Audience:
         return [name[5:]]
     if name == DIRECTOR:
         return DIRECTOR
+    if name in ("chronicle", ONLOOKERS):
+        return ONLOOKERS
     return SEALED if name == SEALED else EVERYONE
 
 

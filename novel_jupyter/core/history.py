@@ -19,7 +19,7 @@ from .editing import RECORDS
 from .errors import Refused
 from .events import audience_of_partition
 from .messages import AgentAction, Branch, ClientMessage, Direct, RestoreEdit, Retell, StoryUpdate, Undo
-from .model import EVERYONE, RULE_PARTITIONS, SEALED, Audience, NodeState, Phase, State
+from .model import EVERYONE, ONLOOKERS, RULE_PARTITIONS, SEALED, Audience, NodeState, Phase, State
 from .patch import Op, diff
 from .turn import in_phase, json_of, lock_these
 from .views import rules_of
@@ -158,9 +158,11 @@ def _restore(
     past = ctx.facts.past
     if past is None or past.state is None:
         raise Refused("unknown_turn", "that turn cannot be read back")
-    then = {**past.state, "chronicle": _chronicle(ctx.draft.state, past.state, target)}
+    then = _with_prose(ctx.draft.state, past.state, target)
     by_audience = _story_diff(ctx.draft.state, then)
-    public = by_audience.pop(repr(EVERYONE), (EVERYONE, []))[1]
+    public = [
+        op for audience in (EVERYONE, ONLOOKERS) for op in by_audience.pop(repr(audience), (EVERYONE, []))[1]
+    ]
     ctx.emit(
         {
             "kind": kind,
@@ -186,18 +188,26 @@ def _restore_telling(ctx: Context, then: State) -> None:
         ctx.emit({"kind": "record", "turn": turn["number"], "attempt": 0, "patch": ops}, SEALED)
 
 
-def _chronicle(now: State, then: State, target: int) -> JsonValue:
-    """The chronicle as it was, with the prose that its turns have now: they may have been told again, or
-    late.
+def _with_prose(now: State, then: State, target: int) -> State:
+    """The state as it was, with the prose that its turns have now, for onlookers and for seats: they may have
+    been told again, or late.
     """
     turns, line, node = rules_of(now)["turns"], set[str](), str(target)
     while node in turns:
         line.add(node)
         node = str(turns[node]["parent"])
-    before, after = now.get("chronicle"), then.get("chronicle")
-    assert isinstance(before, dict)
-    assert isinstance(after, dict)
-    return {**after, **{key: prose for key, prose in before.items() if key in line}}
+
+    def told(before: JsonValue, after: JsonValue) -> JsonValue:
+        assert isinstance(before, dict)
+        assert isinstance(after, dict)
+        return {**after, **{key: prose for key, prose in before.items() if key in line}}
+
+    restored = {**then, "chronicle": told(now["chronicle"], then["chronicle"])}
+    for name, seat in then.items():
+        mine = now.get(name) if name.startswith("seat:") else None
+        if isinstance(seat, dict) and isinstance(mine, dict) and "chronicle" in mine:
+            restored[name] = {**seat, "chronicle": told(mine["chronicle"], seat.get("chronicle", {}))}
+    return restored
 
 
 def _story_diff(now: State, then: State) -> dict[str, tuple[Audience, list[Op]]]:

@@ -11,23 +11,32 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, TypeAdapter
+from pydantic import Discriminator, Field, JsonValue, Tag, TypeAdapter
 
 from .events import AgentCost, MadeBy, Outcome, Sentence
-from .model import Audience, Role
+from .messages_system import AdmitGuest as AdmitGuest
+from .messages_system import AdmitHost as AdmitHost
+from .messages_system import ChangeSettings as ChangeSettings
+from .messages_system import ClaimSession as ClaimSession
+from .messages_system import GrantView as GrantView
+from .messages_system import Invite as Invite
+from .messages_system import Ping as Ping
+from .messages_system import Progress as Progress
+from .messages_system import Rename as Rename
+from .messages_system import RevokeInvite as RevokeInvite
+from .messages_system import SetRole as SetRole
+from .messages_system import SetStatus as SetStatus
+from .messages_system import SystemCommand as SystemCommand
+from .messages_system import Token as Token
+from .model import Audience
 from .patch import Op
-
-Text: TypeAlias = Annotated[str, Field(max_length=4000)]
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=120)]
-CharacterId: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-Sequence: TypeAlias = Annotated[int, Field(ge=0, le=2**53 - 1)]
-Offset: TypeAlias = Annotated[int, Field(ge=0, le=2**31)]
-"""A position in a text, in UTF-16 units."""
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
+from .wire_types import CharacterId as CharacterId
+from .wire_types import Fenced as Fenced
+from .wire_types import Name as Name
+from .wire_types import Offset as Offset
+from .wire_types import Sequence as Sequence
+from .wire_types import Strict as Strict
+from .wire_types import Text as Text
 
 # --- join_session, leave_session, state_sync, user_cursor ---------------------------------------------------
 
@@ -120,14 +129,6 @@ class Change(Strict):
     patch: Annotated[list[Op], Field(max_length=512)]
 
 
-class Fenced(Strict):
-    """What every message of a host about a turn carries: the fencing token it was given."""
-
-    turn: Sequence
-    attempt: Sequence
-    token: Sequence
-
-
 class TurnResult(Fenced):
     kind: Literal["turn_result"]
     base: Sequence
@@ -136,7 +137,7 @@ class TurnResult(Fenced):
     turn_complete: bool
     ended: dict[str, JsonValue] | None = None
     made_by: MadeBy
-    records: Annotated[list[JsonValue], Field(max_length=256)] = []
+    records: list[JsonValue] = Field(default=[], max_length=256)
 
 
 class TurnFailed(Fenced):
@@ -162,7 +163,7 @@ class Narrative(Fenced):
     text: Annotated[str, Field(max_length=20000)]
     sentences: Annotated[list[Sentence], Field(max_length=200)]
     made_by: MadeBy
-    seats: Annotated[dict[str, SeatNarrative], Field(max_length=24)] = {}
+    seats: dict[str, SeatNarrative] = Field(default={}, max_length=24)
     so_far: Annotated[str, Field(max_length=4000)] = ""
 
 
@@ -229,6 +230,8 @@ class Chunk(Fenced):
     kind: Literal["narration"]
     offset: Offset
     text: Text
+    seat: Annotated[str, Field(max_length=32)] | None = None
+    """Whose own telling it is; without one it is for onlookers."""
 
 
 def _story_kind(value: Any) -> str:
@@ -244,74 +247,6 @@ StoryCommand: TypeAlias = Annotated[
     | Annotated[RestoreEdit, Tag("restore_edit")]
     | Annotated[Chunk, Tag("narration")],
     Discriminator(_story_kind),
-]
-
-# --- system_message -----------------------------------------------------------------------------------------
-
-
-class Ping(Strict):
-    kind: Literal["ping"]
-
-
-class Token(Strict):
-    """A fresh token for a connection whose own is about to expire."""
-
-    kind: Literal["token"]
-    token: Annotated[str, Field(max_length=4096)]
-
-
-class Progress(Fenced):
-    """What an agent is doing (host only): presence, never stored."""
-
-    kind: Literal["progress"]
-    agent: Name
-    text: Annotated[str, Field(max_length=200)]
-
-
-class ClaimSession(Strict):
-    """A session that a kernel made belongs to the first person who claims it."""
-
-    kind: Literal["claim_session"]
-
-
-class SetRole(Strict):
-    kind: Literal["set_role"]
-    target: Name
-    role: Role | None
-    """Null removes the person."""
-
-
-class GrantView(Strict):
-    kind: Literal["grant_view"]
-    target: Name
-    sees_all: bool
-
-
-class AdmitHost(Strict):
-    kind: Literal["admit_host"]
-    kernel: Name
-    admitted: bool = True
-
-
-class ChangeSettings(Strict):
-    """The settings to change; what is absent stays."""
-
-    kind: Literal["set_settings"]
-    turn_policy: Literal["immediate", "round", "vote"] | None = None
-    collect_timeout: Annotated[float, Field(ge=0, le=86400)] | None = None
-    """Seconds from the first proposal of a turn to its lock; 0: no timer."""
-    understudy_after: Annotated[float, Field(ge=0, le=86400)] | None = None
-    review: bool | None = None
-    default_role: Literal["player", "spectator", "none"] | None = None
-
-
-class SetStatus(Strict):
-    kind: Literal["archive", "unarchive"]
-
-
-SystemCommand: TypeAlias = Annotated[
-    Ping | Token | Progress | ClaimSession | SetRole | GrantView | AdmitHost | ChangeSettings | SetStatus,
-    Field(discriminator="kind"),
 ]
 
 # --- envelopes ----------------------------------------------------------------------------------------------

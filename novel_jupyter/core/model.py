@@ -24,12 +24,14 @@ TurnPolicy: TypeAlias = Literal["immediate", "round", "vote"]
 Phase: TypeAlias = Literal[
     "lobby", "collect", "locked", "resolving", "narrating", "review", "paused", "failed", "ended"
 ]
-Audience: TypeAlias = Literal["everyone", "director", "sealed"] | list[str]
+Audience: TypeAlias = Literal["everyone", "onlookers", "director", "sealed"] | list[str]
 State: TypeAlias = Mapping[str, JsonValue]
 
 EVERYONE: Literal["everyone"] = "everyone"
 DIRECTOR: Literal["director"] = "director"
 SEALED: Literal["sealed"] = "sealed"
+ONLOOKERS: Literal["onlookers"] = "onlookers"
+"""Everybody who plays no character: who plays one reads what that character witnessed instead."""
 
 CHARACTER_ID = re.compile(r"^[a-z][a-z0-9_]{0,31}$")
 """Ids of characters, items and locations."""
@@ -47,6 +49,7 @@ RULE_PARTITIONS = frozenset(
         "suggestions",
         "chat",
         "sealed",
+        "onlookers",
     }
 )
 """Partitions that only the rules write; undo leaves them. Every other partition belongs to the story."""
@@ -71,6 +74,8 @@ class ParticipantState(TypedDict):
     view_since: int
     """sequence_id at which this person's view last changed: a client that is older gets a `full_sync`."""
     sees_all: NotRequired[bool]
+    guest: NotRequired[int]
+    """The invite by which somebody without an account came."""
     has_peeked: NotRequired[bool]
     """Has ever seen more than a player may: never again the owner of a seat."""
 
@@ -167,6 +172,16 @@ class Settings(TypedDict):
     default_role: Literal["player", "spectator", "none"]
 
 
+class InviteState(TypedDict):
+    """An open door to one session. Its id is the sequence_id of its `invited` event, and no credential."""
+
+    role: Literal["player", "spectator"]
+    left: int
+    """How many more guests may come in by it."""
+    until: str
+    """The moment (RFC 3339) from which on nobody comes in by it any more, and who came has to leave."""
+
+
 class SessionState(TypedDict):
     story: str
     title: str
@@ -181,6 +196,7 @@ class SessionState(TypedDict):
     """People whom the owner removed, with the sequence_id at which."""
     peeked: NotRequired[list[str]]
     """Those of the removed who have ever seen more than a player may."""
+    invites: NotRequired[dict[str, InviteState]]
     ending: NotRequired[dict[str, JsonValue]]
     reserved_for: NotRequired[str]
     """Whose kernel made the session: nobody else can claim it."""

@@ -37,6 +37,8 @@ class Principal:
     name: str
     kind: Literal["person", "kernel", "server"] = "person"
     joins_as: Entry | None = None
+    only: str | None = None
+    """The one session that there is for a guest."""
 
     @property
     def is_kernel(self) -> bool:
@@ -46,6 +48,10 @@ class Principal:
     def may_begin(self) -> bool:
         """Whether the deployment lets this person begin sessions, or be their owner by a claim."""
         return self.joins_as not in ("spectator", "none")
+
+
+GUEST: Final = "guest:"
+"""How the ids of people without an account begin."""
 
 
 def person_of(user_id: str) -> str | None:
@@ -88,6 +94,9 @@ MAY: Final[Mapping[str, tuple[Standing, ...]]] = MappingProxyType(
         "admit_host": ("owner", "director"),
         # the owner
         **dict.fromkeys(("set_role", "grant_view", "archive", "unarchive"), ("owner",)),
+        **dict.fromkeys(("invite", "revoke_invite", "rename"), ("owner",)),
+        # who showed the server an invite
+        "admit_guest": (),
         "set_settings": ("owner", "director", "host"),
         "claim_session": ("player", "director", "spectator"),
         # the kernel that hosts (and then its lease is looked at)
@@ -135,7 +144,7 @@ def reason_not(standing: Standing, kind: str) -> str | None:
     allowed = MAY.get(kind, ())
     if standing in allowed or standing == "server":
         return None
-    return f"a {standing} may not {kind.replace('_', ' ')}; it takes {' or '.join(allowed)}"
+    return f"a {standing} may not {kind.replace('_', ' ')}; it takes {' or '.join(allowed) or 'the server'}"
 
 
 def require(state: State, principal: Principal, kind: str) -> Standing:

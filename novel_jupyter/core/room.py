@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from . import admin, asking, editing, history, hosting, seats, telling, turn
+from . import admin, asking, editing, guests, history, hosting, seats, telling, turn
 from .draft import ClientKey, Context, Draft, Facts, Mark, Result, measured_size
 from .errors import UNDECIDED, Refused
 from .incoming import CommandId, digest
@@ -88,6 +88,10 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         "set_role": admin.set_role,
         "grant_view": admin.grant_view,
         "set_settings": admin.set_settings,
+        "invite": guests.invite,
+        "revoke_invite": guests.revoke,
+        "admit_guest": guests.admit,
+        "rename": guests.rename,
         "archive": admin.set_status,
         "unarchive": admin.set_status,
     }
@@ -105,7 +109,7 @@ CARRIES_CONTENT: Final = frozenset(
 )
 """What a full state refuses. Everything else is small and bounded, and the way out of a full state."""
 
-WHEN_ARCHIVED: Final = frozenset({"unarchive", "set_role", "grant_view"})
+WHEN_ARCHIVED: Final = frozenset({"unarchive", "set_role", "grant_view", "revoke_invite", "rename"})
 
 
 def kind_of(message: ClientMessage) -> str:

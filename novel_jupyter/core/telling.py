@@ -10,7 +10,7 @@ Parts: `resolve`, `tell`, failures, `cancel`, `accept`, and `relay` for what is 
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import JsonValue
 
@@ -60,6 +60,8 @@ def resolve(ctx: Context, data: TurnResult) -> None:
                 "unknown_character", f"an outcome is for {outcome['character'][:40]!r}, whom nobody knows"
             )
         check_audience(ctx, outcome["audience"])
+        if not set(outcome.get("witnesses", [])) <= set(ctx.rules["seats"]):
+            raise Refused("unknown_character", "an outcome was seen by somebody whom nobody knows")
     try:
         check_value(json_of(data.outcomes))
         check_value(data.ended)
@@ -216,6 +218,8 @@ def _tell_seat(ctx: Context, character: str, seat: SeatNarrative, told: dict[str
         {
             "kind": "dealt",
             "why": "telling",
+            "turn": cast(int, told["turn"]),
+            "node": node,
             "narrative": seat.text,
             "sentences": seat.sentences,
             "patch": [*patch, put(f"{root}/{node}", json_of({k: told[k] for k in SEAT_ENTRY}))],
@@ -303,6 +307,8 @@ def relay(state: State, user_id: str, data: Chunk | Progress) -> None:
     entry = rules["turns"].get(str(turn["node"])) if turn["phase"] == "narrating" else None
     expected = (entry["number"], entry["attempt"]) if entry else (turn["number"], turn["attempt"])
     wanted = ("narrating",) if isinstance(data, Chunk) else ("resolving", "narrating")
+    if isinstance(data, Chunk) and data.seat is not None and data.seat not in rules["seats"]:
+        raise Refused("unknown_character", f"a telling is for {data.seat[:40]!r}, whom nobody knows")
     if turn["phase"] not in wanted or (data.turn, data.attempt) != expected:
         raise Refused("stale_turn")
 

@@ -3,7 +3,7 @@
 Law: an unseen event is a `hidden` placeholder with its number, so every view is gapless, and nothing of it
 leaks: not its author, time, kind or size (SPEC R5). Views are few and named by a string, so that bytes can
 be shared per view.
-Parts: `View` names, `view_of` (who sees what), `sees`, `project_state`, `wire_bytes`.
+Parts: `View` names, `view_of` (who sees what), `sees`, `project_state`, `cut` and `wire_bytes`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from .canonical import state_hash
-from .events import Event, audience_of_partition
-from .model import DIRECTOR, EVERYONE, SEALED, Audience, RuleState, State
+from .events import Event, EventData, audience_of_partition, audience_of_patch, encode
+from .model import DIRECTOR, EVERYONE, ONLOOKERS, SEALED, Audience, RuleState, State
 
 View: TypeAlias = str
 """`public`, `all`, or `seats:<a>,<b>` (sorted; the director's seat is called `director`)."""
 
 PUBLIC: Final[View] = "public"
 ALL: Final[View] = "all"
+_WITH_PROSE: Final = frozenset({"created", "turn", "undone", "branched"})
+"""Kinds whose patch may write the chronicle, which is for onlookers."""
 
 
 def rules_of(state: State) -> RuleState:
@@ -68,6 +70,8 @@ def sees(view: View, audience: Audience) -> bool:
         return False
     if view == ALL:
         return True
+    if audience == ONLOOKERS:
+        return view == PUBLIC or DIRECTOR in seats_of(view)
     if audience == DIRECTOR:
         return DIRECTOR in seats_of(view)
     return not seats_of(view).isdisjoint(audience)
@@ -83,12 +87,47 @@ def view_hash(state: State, view: View) -> str:
     return state_hash(project_state(state, view))
 
 
+def _is_cut(event: Event, view: View) -> bool:
+    data = event.data
+    if view == ALL:
+        return False
+    if data["kind"] == "resolved":
+        return any("witnesses" in outcome for outcome in data["outcomes"])
+    return data["kind"] in _WITH_PROSE and not sees(view, ONLOOKERS)
+
+
+def cut(event: Event, view: View) -> EventData:
+    """What `view` shows of an event for everybody that has parts for onlookers, or outcomes that not every
+    character saw (SPEC R5).
+    """
+    data = event.data
+    if data["kind"] == "resolved":
+        mine = seats_of(view)
+        looks_on = sees(view, ONLOOKERS)
+        shown = [
+            {key: value for key, value in outcome.items() if key != "witnesses"}
+            for outcome in data["outcomes"]
+            if looks_on or "witnesses" not in outcome or not mine.isdisjoint(outcome["witnesses"])
+        ]
+        return cast(EventData, {**data, "outcomes": shown})
+    patch = [op for op in event.patch if sees(view, audience_of_patch([op])[0])]
+    prose = {"narrative": "", "sentences": []} if data["kind"] == "turn" else {}
+    return cast(EventData, {**data, **prose, "patch": patch})
+
+
 def wire_bytes(session_id: str, event: Event, view: View) -> bytes:
     """The event as a frame's text for readers of `view`: its stored body, or a placeholder, and the chain's
     hash.
     """
     if sees(view, event.audience):
-        return event.body[:-1] + b',"hash":"' + event.hash.encode() + b'"}'
+        body = event.body
+        if event.audience == EVERYONE and _is_cut(event, view):
+            data = cut(event, view)
+            # One event in many: the stored body stays as it is, and so does the chain.
+            body = encode(
+                session_id, event.sequence_id, event.user_id, event.timestamp, event.id, EVERYONE, data
+            )
+        return body[:-1] + b',"hash":"' + event.hash.encode() + b'"}'
     return to_json(
         {
             "type": "system_message",

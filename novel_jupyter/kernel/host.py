@@ -89,7 +89,7 @@ class AgentHost:
         self._running: asyncio.Task[None] | None = None
         self._request: Request | None = None
         self._begun = False
-        self._stream: ProseStream | None = None
+        self._streams: list[ProseStream] = []
         self._submitted: set[str] = set()
         self._retold_at = 0
 
@@ -154,13 +154,12 @@ class AgentHost:
 
     def _back(self) -> None:
         """The connection is back: the server may have missed streamed prose."""
-        if self._stream is not None:
-            self._stream.rewind()
+        self._rewind()
         self._look()
 
     def _live_refused(self, frame: Frame) -> None:
-        if frame.get("id") is None and "expected" in frame["data"] and self._stream is not None:
-            self._stream.rewind()
+        if frame.get("id") is None and "expected" in frame["data"]:
+            self._rewind()
 
     # --- requests
 
@@ -320,31 +319,49 @@ class AgentHost:
         chronicler = self.chronicler
         record = request.record_in(self.handle.state)
 
-        def send(offset: int, text: str) -> bool:
-            data = {"kind": "narration", **request.fence, "offset": offset, "text": text}
-            return self.handle.send_live("story_update", data)
-
         self._progress(request, chronicler.name, "is telling the turn")
-        stream = self._stream = ProseStream(send, self.pace)
+        seats = self._seats(request, record)
+        owned = {who for who, seat in rules_of(self.handle.state)["seats"].items() if seat["owner"]}
+        stream = self._stream(request)
+        self._streams = [stream]
         sentences: list[Sentence] = []
         try:
+            for seat in seats:
+                if seat.character in owned:
+                    self._streams.append(self._stream(request, seat.character))
+                    self._streams[-1].add(seat.text)
             async for sentence in chronicler.stream(record):
                 stream.add(chunk(sentence, first=not sentences))
                 sentences.append(sentence)
-            await stream.finish()
+            for each in self._streams:
+                await each.finish()
         finally:
-            stream.close()
-            self._stream = None
-        narrative = chronicler.bind(record, sentences, self._seats(request, record))
+            for each in self._streams:
+                each.close()
+            self._streams = []
+        narrative = chronicler.bind(record, sentences, seats)
         return {"kind": "narrative", **narrative.to_wire(token=request.data["token"]), **request.fence}
 
+    def _stream(self, request: Request, seat: str | None = None) -> ProseStream:
+        """The way of one telling: that of onlookers, or a seat's own."""
+        whose = {"seat": seat} if seat else {}
+
+        def send(offset: int, text: str) -> bool:
+            data = {"kind": "narration", **request.fence, "offset": offset, "text": text, **whose}
+            return self.handle.send_live("story_update", data)
+
+        return ProseStream(send, self.pace)
+
+    def _rewind(self) -> None:
+        for stream in self._streams:
+            stream.rewind()
+
     def _seats(self, request: Request, record: TurnRecord) -> list[SeatNarrative]:
-        """The turn as the people who play witnessed it."""
+        """The turn as each character witnessed it: whoever takes a seat later reads what was before."""
         state = self.handle.state
-        owned = [who for who, seat in sorted(rules_of(state)["seats"].items()) if seat["owner"] is not None]
         told = (
             self.chronicler.tell_seat(record, who, request.seat_recent(state, who))
-            for who in owned
+            for who in sorted(rules_of(state)["seats"])
             if f"seat:{who}" in state
         )
         return [seat for seat in told if seat is not None]

@@ -129,16 +129,23 @@ class Story:
         page = await self.client.get(f"sessions/{self.session_id}/events?after={after}&limit={limit}")
         return cast("dict[str, list[dict[str, Any]]]", page)["events"]
 
+    def _told(self, node: str) -> str:
+        """A turn's prose as this view has it: an onlooker's, else that of the seats."""
+        seats = [part for name, part in sorted(self.state.items()) if name.startswith("seat:")]
+        parts: list[Any] = [self.state] if "chronicle" in self.state else seats
+        entries = [part.get("chronicle", {}).get(node, {}) for part in parts]
+        return "\n\n".join(entry["narrative"] for entry in entries if "narrative" in entry)
+
     def _turn(self, node: int) -> Turn:
         entry = self._rules["turns"][str(node)]
-        told = cast("dict[str, dict[str, str]]", self.state.get("chronicle", {})).get(str(node), {})
+        told = self._told(str(node))
         return Turn(
             entry["number"],
             entry["attempt"],
             entry["branch"],
             node,
             entry["narration"],
-            told.get("narrative", ""),
+            told,
             self._outcomes.get(node, ()),
         )
 

@@ -32,6 +32,7 @@ from .identity import CLIENT_SLOT, HUB_SLOT, KernelTokens
 from .ports import Store, StoreUnavailable
 from .rest import HANDLERS
 from .rest_access import HANDLERS as ACCESS_HANDLERS
+from .rest_guests import HANDLERS as GUEST_HANDLERS
 from .service_client import ServiceClient
 from .socket import NovelSocket
 from .stores import Settings as StoreSettings
@@ -229,6 +230,11 @@ class NovelApp(ExtensionApp):
         min=0,
         help="Seconds within which an open socket is asked again who it is and whether it may; 0: never.",
     ).tag(config=True)
+    require_ticket = Bool(
+        _C.require_ticket,
+        help="Whether the sockets of people who are logged in by a cookie need a ticket, as those of guests "
+        "do: for an origin that is shared with pages of others.",
+    ).tag(config=True)
     scope_roles = Dict(
         value_trait=CaselessStrEnum(["director", "player", "spectator", "none"]),
         key_trait=Unicode(),
@@ -281,13 +287,13 @@ class NovelApp(ExtensionApp):
         )
         last = ("ring_events", "ring_bytes", "kernel_token_lifetime", "creates_per_second", "creates_burst")
         nodes = ("node_beat", "head_check", "public_url")
-        who = ("recheck_interval", "scope_roles", "kernel_scope")
+        who = ("recheck_interval", "scope_roles", "kernel_scope", "require_ticket")
         names = (*same, *more, *rest, *last, *nodes, *who)
         values: dict[str, Any] = {name: getattr(self, name) for name in names}
         return Config(bounds=bounds, default_settings=settings, **values)
 
     def initialize_handlers(self) -> None:
-        self.handlers.extend([*HANDLERS, *ACCESS_HANDLERS])
+        self.handlers.extend([*HANDLERS, *ACCESS_HANDLERS, *GUEST_HANDLERS])
         self.handlers.append((r"/novel/api/ws", NovelSocket))
 
     @default("store")

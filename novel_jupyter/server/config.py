@@ -52,5 +52,6 @@ class Config:
     head_check: float = 5.0
     public_url: str = ""
     recheck_interval: float = 60.0
+    require_ticket: bool = False
     kernel_scope: str = "custom:novel_jupyter:kernel"
     scope_roles: Mapping[str, Entry] = field(default_factory=lambda: dict(SCOPE_ROLES))

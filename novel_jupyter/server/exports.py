@@ -15,6 +15,7 @@ from typing import Final
 from orjson import Fragment, dumps
 
 from novel_jupyter.core.events import Event, decode
+from novel_jupyter.core.model import ONLOOKERS
 from novel_jupyter.core.views import rules_of, sees, wire_bytes
 
 from .ports import LogTrimmed, Store
@@ -44,6 +45,7 @@ async def _turns(store: Store, session: Session, view: str) -> list[tuple[int, s
     """(turn, prose) along the current branch, as it was last told."""
     told: dict[int, tuple[int, str]] = {}
     parents: dict[int, int] = {}
+    mine: dict[str, str] = {}
     parent = 0
     async for event in _events(store, session, view):
         data = event.data
@@ -52,11 +54,16 @@ async def _turns(store: Store, session: Session, view: str) -> list[tuple[int, s
             parent = event.sequence_id
         elif data["kind"] in ("undone", "branched"):
             parent = data["to"]
-        elif data["kind"] == "turn" and sees(view, event.audience):
-            told[data["node"]] = (data["turn"], data["narrative"])
+        elif data["kind"] == "turn":
+            node, retold = data["node"], [text for _, text in sorted(mine.items())]
+            prose = data["narrative"] if sees(view, ONLOOKERS) else "\n\n".join(retold)
+            told[node], mine = (data["turn"], prose), {}
+        elif data["kind"] == "dealt" and data["why"] == "telling" and sees(view, event.audience):
+            # Just before the turn of which it is a part.
+            mine[str(event.audience)] = data["narrative"]
     path: list[tuple[int, str]] = []
     while parent:
-        if parent in told:
+        if parent in told and told[parent][1]:
             path.append(told[parent])
         parent = parents.get(parent, 0)
     return path[::-1]

@@ -29,6 +29,7 @@ from .config import Config
 from .connection import Connection, Flusher
 from .events_log import Log
 from .frames import message
+from .guests import Guests, Tickets
 from .identity import KernelTokens
 from .node import NodeLife
 from .ports import SessionInfo, SessionNotFound, Store
@@ -65,6 +66,8 @@ class Hub:
         self._timer: asyncio.Task[None] | None = None
         self._clock = Clock()
         self.node = NodeLife(self)
+        self.guests = Guests(self)
+        self.tickets = Tickets()
         self._rechecks = Rechecks(self.connections, config.recheck_interval, log)
 
     def start(self) -> None:

@@ -25,7 +25,7 @@ from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
 from novel_jupyter.core.limits import TokenBucket
-from novel_jupyter.core.policy import Entry, Principal, person_of
+from novel_jupyter.core.policy import GUEST, Entry, Principal, person_of
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -35,7 +35,7 @@ HUB_SLOT: Final = "novel_jupyter_hub"
 CLIENT_SLOT: Final = "novel_jupyter_client"
 """Where the application's settings hold the hub of a server, or the client of one that has none."""
 TOKEN_HEADER = "X-Novel-Token"
-RESERVED = ("kernel:", "person:")
+RESERVED = ("kernel:", "person:", GUEST)
 CLOCK_SKEW = 60.0
 """Seconds by which a kernel's clock may differ; nonces are remembered for twice as long."""
 NONCES_KEPT = 10_000
@@ -219,16 +219,19 @@ class IdentityMixin(JupyterHandler):
             raise HTTPError(403, "the kernel's token is not good")
         return grant
 
-    async def principal(self, action: str) -> tuple[Principal, float | None]:
+    async def principal(self, action: str, session_id: str | None = None) -> tuple[Principal, float | None]:
         """(who, moment at which the login ends or None). Raises HTTPError 403 for a stranger, or if not
-        authorized.
+        authorized. Guests are known in their own session alone: `session_id`.
         """
         grant = self.kernel_grant()
         if grant:
             return grant
         user = self.current_user
         if user is None:
-            raise HTTPError(403, "log in first")
+            guest = await self.hub.guests.by_cookie(self, session_id) if session_id else None
+            if guest is None:
+                raise HTTPError(403, "log in first")
+            return guest
         if not await ensure_async(self.authorizer.is_authorized(self, user, action, "novel_jupyter")):
             raise HTTPError(403, "you are not authorized to use novel_jupyter here")
         return person(user, self.hub.config.scope_roles), None

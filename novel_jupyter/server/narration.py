@@ -2,7 +2,8 @@
 
 Law: chunks are provisional and never stored; those of one tick leave as one frame, joined in order; whoever
 joins in mid-stream gets the text so far. Offsets are in UTF-16 units, so a repeated chunk is known and passed
-over; one at 0 begins anew, as a successor of the host does.
+over; one at 0 begins anew, as a successor of the host does. Who plays a character is streamed what it
+witnessed, and nothing else.
 Parts: `Narration`.
 """
 
@@ -14,9 +15,10 @@ from typing import TypeAlias
 
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.messages import Chunk
+from novel_jupyter.core.views import PUBLIC, View
 
 from .frames import message
-from .subscribers import Subscribers
+from .subscribers import Subscribers, telling_for
 from .whereabouts import Note
 
 MAX_UNITS = 40_000
@@ -33,8 +35,15 @@ class Narration:
     """The prose that a host is streaming into one session."""
 
     def __init__(
-        self, session_id: str, subscribers: Subscribers, tick: float, publish: Callable[[Note], None]
+        self,
+        session_id: str,
+        subscribers: Subscribers,
+        tick: float,
+        publish: Callable[[Note], None],
+        seat: str | None = None,
     ) -> None:
+        self._seat = seat
+        self._seats: dict[str, Narration] = {}
         self._session_id = session_id
         self._subscribers = subscribers
         self._tick = tick
@@ -52,13 +61,27 @@ class Narration:
 
         Raises Refused `invalid` for a gap, `too_large` for a text without end.
         """
-        self._add((chunk.turn, chunk.attempt, chunk.token), chunk.offset, chunk.text, ours=True)
+        of = (chunk.turn, chunk.attempt, chunk.token)
+        self._of_seat(chunk.seat)._add(of, chunk.offset, chunk.text, ours=True)
 
-    def add_elsewhere(self, of: Telling, offset: int, text: str, *, again: bool) -> None:
+    def _of_seat(self, seat: str | None) -> Narration:
+        if seat is None:
+            return self
+        if seat not in self._seats:
+            self._seats[seat] = Narration(
+                self._session_id, self._subscribers, self._tick, self._publish, seat
+            )
+        return self._seats[seat]
+
+    def add_elsewhere(
+        self, of: Telling, offset: int, text: str, *, again: bool, seat: str | None = None
+    ) -> None:
         """Take what another server streams; `again`: it repeats it for servers that came later.
 
         Raises Refused as `add` does.
         """
+        if seat is not None:
+            return self._of_seat(seat).add_elsewhere(of, offset, text, again=again)
         if again and self._of == of and offset != self._units:
             return
         self._add(of, offset, text, ours=False)
@@ -86,7 +109,9 @@ class Narration:
             self._timer = asyncio.get_running_loop().call_later(self._tick, self.flush)
 
     def flush(self) -> None:
-        """Send what waits, as one frame."""
+        """Send what waits, as one frame for each telling."""
+        for telling in self._seats.values():
+            telling.flush()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -103,10 +128,13 @@ class Narration:
             "offset": self._waiting_from,
             "text": text,
         }
-        self._subscribers.stream(message("story_update", data, session_id=self._session_id))
+        self._subscribers.stream(message("story_update", data, session_id=self._session_id), self._seat)
 
-    def provisional(self) -> dict[str, object] | None:
-        """The text so far, for somebody who joins now."""
+    def provisional(self, view: View = PUBLIC) -> dict[str, object] | None:
+        """The text so far, for somebody who joins now and sees `view`."""
+        seat = telling_for(view)
+        if seat != self._seat:
+            return self._seats[seat].provisional(view) if seat in self._seats else None
         if self._of is None:
             return None
         self.flush()
@@ -114,6 +142,8 @@ class Narration:
 
     def tell_again(self) -> None:
         """Send the text so far to the servers that came later, if its host is connected here."""
+        for telling in self._seats.values():
+            telling.tell_again()
         if self._of is not None and self._ours:
             self.flush()
             self._tell("told", "".join(self._text), 0)
@@ -123,11 +153,15 @@ class Narration:
         assert self._of is not None
         for at in range(0, len(text), PIECE):
             piece = text[at : at + PIECE]
-            self._publish({"k": k, "of": list(self._of), "offset": offset, "text": piece})
+            whose: Note = {"seat": self._seat} if self._seat else {}
+            self._publish({"k": k, "of": list(self._of), "offset": offset, "text": piece, **whose})
             offset += utf16_units(piece)
 
     def clear(self) -> None:
         """The turn was committed or given up."""
+        for telling in self._seats.values():
+            telling.clear()
+        self._seats = {}
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -19,7 +19,7 @@ from tornado.web import HTTPError
 
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import decode
-from novel_jupyter.core.messages import ChangeSettings, SetStatus, SystemMessage
+from novel_jupyter.core.messages import ChangeSettings, SetStatus, SystemCommand, SystemMessage
 from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings
 from novel_jupyter.core.policy import Principal, standing_of
 from novel_jupyter.core.room import Reply
@@ -34,6 +34,8 @@ from .session import Session
 
 STATUS = {
     "no_session": 404,
+    "no_invite": 410,
+    "no_participant": 404,
     "forbidden": 403,
     "too_many": 429,
     "rate": 429,
@@ -104,11 +106,23 @@ class NovelHandler(IdentityMixin, APIHandler):
 
     async def mine(self, session_id: str, action: str) -> tuple[Principal, Session]:
         """Who asks, and the session, if it is theirs to see. Raises Refused `no_session`."""
-        principal, _ = await self.principal(action)
+        principal, _ = await self.principal(action, session_id)
         session = await self.hub.session(session_id)
         if standing_of(session.live.room.state, principal) == "stranger":
             raise Refused("no_session")
         return principal, session
+
+    async def command(self, session: Session, author: Principal, data: SystemCommand) -> int:
+        """Have a command decided; the sequence_id of the last event that it made. Raises Refused."""
+        message = SystemMessage(
+            type="system_message", session_id=session.id, id=f"rest-{secrets.token_hex(8)}:1", data=data
+        )
+        decided: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        session.live.ask(Asked(author, message, decided.set_result))
+        reply = await decided
+        if reply.data["kind"] == "error":
+            raise Refused(str(reply.data["code"]), str(reply.data["message"]))
+        return reply.sequence_id
 
     def number(self, name: str, default: int, most: int) -> int:
         text = self.get_argument(name, str(default))
@@ -233,17 +247,7 @@ class ArchiveHandler(NovelHandler):
     async def post(self, session_id: str, verb: str) -> None:
         """Archive a session, or take it out of the archive: the owner's right."""
         principal, session = await self.mine(session_id, "write")
-        message = SystemMessage(
-            type="system_message",
-            session_id=session_id,
-            id=f"rest-{secrets.token_hex(8)}:1",
-            data=SetStatus.model_validate({"kind": verb}),
-        )
-        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        session.live.ask(Asked(principal, message, reply.set_result))
-        data = (await reply).data
-        if data["kind"] == "error":
-            return self.refuse(str(data["code"]), str(data["message"]))
+        await self.command(session, principal, SetStatus.model_validate({"kind": verb}))
         self.answer(
             {"session_id": session_id, "status": rules_of(session.live.room.state)["session"]["status"]}
         )

@@ -26,7 +26,7 @@ from novel_jupyter.core.messages import Chunk, Cursor, HeadEcho, JoinSession, Pr
 from novel_jupyter.core.policy import SERVER, Principal, require, standing_of
 from novel_jupyter.core.room import Reply, next_deadline
 from novel_jupyter.core.telling import relay, turn_seed
-from novel_jupyter.core.views import rules_of, view_of
+from novel_jupyter.core.views import View, rules_of, view_of
 
 from .archive import Loaded
 from .bus import Bus
@@ -147,7 +147,7 @@ class Session:
             self.link.publish({"k": "joined", "user": principal.user_id, "client": client_id})
         self.narration.flush()
         # Subscribed first, so that the answer's presence has the newcomer too.
-        view = view_of(self.live.room.state, principal.user_id, principal.is_kernel)
+        view = self.view(principal)
         self.subscribers.add(connection, client_id, view)
         connection.sessions.add(self.id)
         first = self.whereabouts.expect(connection)
@@ -174,7 +174,7 @@ class Session:
             echo,
             results,
             self.whereabouts.who(),
-            self.narration.provisional(),
+            self.narration.provisional(self.view(connection.principal)),
         )
         head = self.live.head
         send(
@@ -272,7 +272,7 @@ class Session:
         self.narration.clear()
         for subscriber in self.subscribers:
             connection, principal = subscriber.connection, subscriber.connection.principal
-            view = view_of(self.live.room.state, principal.user_id, principal.is_kernel)
+            view = self.view(principal)
             self.subscribers.add(connection, subscriber.client_id, view)
             self._answer(connection, HeadEcho(epoch="", sequence_id=0), None, None, connection.control)
             if standing_of(self.live.room.state, principal) == "stranger":
@@ -375,9 +375,13 @@ class Session:
         await self.live.settled()
         self.live.end()
 
+    def view(self, principal: Principal) -> View:
+        """What `principal` sees now."""
+        return view_of(self.live.room.state, principal.user_id, principal.is_kernel)
+
     def state_for(self, principal: Principal) -> tuple[str, dict[str, object]]:
         """(view, state) as `principal` sees it."""
-        view = view_of(self.live.room.state, principal.user_id, principal.is_kernel)
+        view = self.view(principal)
         return view, full_state(self.live.room, view)
 
 

@@ -199,7 +199,10 @@ class SessionLink:
         rules = rules_of(self._session.live.room.state)
         if rules["turn"]["phase"] != "narrating" or rules["host"]["token"] != token:
             return  # of a turn that is over, or that this server has not read yet
-        self._session.narration.add_elsewhere((turn, attempt, token), offset, str(said["text"]), again=again)
+        seat, text = said.get("seat"), str(said["text"])
+        self._session.narration.add_elsewhere(
+            (turn, attempt, token), offset, text, again=again, seat=str(seat) if seat else None
+        )
 
     def _ask_for_prose(self) -> None:
         """Somebody may be streaming: whoever has the text so far sends it again."""

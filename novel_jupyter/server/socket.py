@@ -19,6 +19,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
 from orjson import JSONDecodeError, loads
 from pydantic import JsonValue
+from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
 from novel_jupyter import __version__
@@ -80,8 +81,20 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
 
     @allow_unauthenticated
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        """The handshake. HTTP 403 for a stranger, a foreign Origin, or a kernel's token that is not good."""
-        self.who, self.expires = await self.principal("execute")
+        """The handshake. HTTP 403 for a stranger, a foreign Origin, a ticket or a kernel's token that is not
+        good.
+        """
+        ticket = self.get_query_argument("ticket", None)
+        if ticket is not None:
+            taken = self.hub.tickets.take(ticket)
+            if taken is None:
+                raise HTTPError(403, "this ticket is not good; each opens one socket")
+            self.who, self.expires = taken
+        else:
+            self.who, self.expires = await self.principal("execute")
+            by_cookie = not self.who.is_kernel and not self.token_authenticated
+            if self.hub.config.require_ticket and by_cookie:
+                raise HTTPError(403, "get a ticket first: novel/api/ticket")
         await super().get(*args, **kwargs)
 
     def get_websocket_protocol(self) -> Any:
@@ -110,7 +123,7 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
             self.hub.flusher,
         )
         connection.ping = self._ping
-        if not self.who.is_kernel:
+        if not self.who.is_kernel and self.who.only is None:
             connection.ask_again = partial(again, self, given_cookies(self), self.hub.config.scope_roles)
         try:
             self.hub.add(connection)
@@ -255,6 +268,8 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
 
     async def _join(self, connection: Connection, incoming: JoinSession) -> None:
         assert incoming.session_id is not None
+        if connection.principal.only not in (None, incoming.session_id):
+            raise Refused("no_session")
         joined, most = connection.sessions, self.hub.config.bounds.sessions_per_connection
         if incoming.session_id not in joined and len(joined) >= most:
             raise Refused("too_many", "leave another session first")

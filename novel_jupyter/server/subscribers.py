@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from novel_jupyter.core.events import Event
-from novel_jupyter.core.model import State
+from novel_jupyter.core.model import ONLOOKERS, State
 from novel_jupyter.core.policy import person_of
-from novel_jupyter.core.views import View, view_of, wire_bytes
+from novel_jupyter.core.views import View, seats_of, sees, view_of, wire_bytes
 
 from .connection import Connection
 from .frames import frame
@@ -26,6 +26,13 @@ class Subscriber:
     connection: Connection
     client_id: str
     view: View
+
+
+def telling_for(view: View) -> str | None:
+    """Whose telling readers of a view are streamed: one seat's (of several, the first), or None for that of
+    onlookers.
+    """
+    return None if sees(view, ONLOOKERS) else min(seats_of(view))
 
 
 class Subscribers:
@@ -103,10 +110,14 @@ class Subscribers:
             if subscriber.connection.id != besides:
                 subscriber.connection.ephemeral(f"{self._session_id}/{key}", data)
 
-    def stream(self, data: bytes) -> None:
-        """A frame that is not in the log but must not be lost while the reader keeps up."""
-        for subscriber in self._by_connection.values():
-            subscriber.connection.durable(data)
+    def stream(self, data: bytes, seat: str | None = None) -> None:
+        """Prose that is not in the log but must not be lost while the reader keeps up: the telling of a seat
+        to whoever reads that one, else to onlookers.
+        """
+        for view, readers in self._by_view.items():
+            if seat == telling_for(view):
+                for subscriber in readers.values():
+                    subscriber.connection.durable(data)
 
     def _changed_views(self, state: State) -> list[Subscriber]:
         """Move the readers whose view is another one now, and return them."""

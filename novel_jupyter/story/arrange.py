@@ -37,18 +37,20 @@ def arranged(record: TurnRecord) -> Iterator[Step]:
     ]
     stage = first[0].location if first else None
     moved = any(tag.startswith("scene:") for event in first for tag in event.tags)
+    # Who comes in comes in somewhere: the place was named then.
+    moved = moved and not any(beat.key == "enter" for event in first for beat in event.beats)
     for event in first:
         yield Step(event, paragraph=True)
     here: str | None = None
-    spoke: str | None = None
+    before: str | None = None
     for index, event in enumerate(_in_order(acted, stage)):
         place = _told_at(event)
         elsewhere = index == 0 or place != here
         lead = place if elsewhere and (index > 0 or moved or place != stage) else None
         speaks = any("line" in beat.slots for beat in event.beats)
         # Where somebody else begins to speak, a paragraph begins.
-        yield Step(event, lead, elsewhere or (speaks and spoke is not None and spoke != event.character))
-        here, spoke = place, event.character if speaks else spoke if not elsewhere else None
+        yield Step(event, lead, elsewhere or (speaks and before != event.character))
+        here, before = place, event.character
     for event in last:
         yield Step(event, paragraph=event.action.get("kind") in ("ending", "clock"))
 

@@ -224,7 +224,7 @@ def use(it: Attempt) -> Ruling:
             ruling.tell("use.fail", item=item)
             price(it, ruling)
             return ruling
-    ruling.tell("own", phrase=phrase)
+    ruling.tell("own", phrase=phrase, item=item)
     ruling.tags = [f"did:{item}.{how}"]
     ruling.effects.append(fx.Done(item, how, it.me))
     if what["consumes"] and way["needs"]:

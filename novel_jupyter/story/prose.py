@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from .arrange import Step, arranged
@@ -22,6 +23,8 @@ from .turn import DIRECTOR, Beat, Cast, Sentence, StoryEvent, TurnRecord
 
 _OWNED: Final = re.compile(r"\{([A-C])\}’s")
 _OPENS: Final = re.compile(r"\{([A-C])(?:'s)?\}")
+_QUOTED: Final = re.compile(r"“[^”]*”")
+_PRONOUN: Final = re.compile(r"\{[A-C]\.")
 _LITERAL: Final = frozenset({"line", "text", "said", "phrase", "title", "wish"})
 _PEOPLE: Final = ("A", "B", "C")
 
@@ -66,12 +69,18 @@ def _before_said(line: str) -> str:
     return line[:-1] + "," if line.endswith(".") and not line.endswith("..") else line
 
 
+@lru_cache(maxsize=4096)
+def _order(hand: int, shelf: str, size: int) -> tuple[int, ...]:
+    """The order in which a shelf is used up: one shuffle for the whole play, so it depends neither on the
+    turn nor on its seed.
+    """
+    return tuple(Dice(str(hand), "", 0, 0).order(range(size), "chronicler", shelf))
+
+
 class _Teller:
     def __init__(self, record: TurnRecord) -> None:
         self.record = record
         self.tense: Tense = "present" if record.tense == "present" and not record.teller else "past"
-        # One shuffle for the whole play: it must not depend on the turn, nor on its seed.
-        self.dice = Dice(str(record.hand), "", 0, 0)
         self.said = "\n".join(record.recent)
         self.quoted = False
         self.place: str | None = None
@@ -108,7 +117,9 @@ class _Teller:
     def _note(self, text: str, short: str | None) -> None:
         self.said += "\n" + text
         self.quoted = "”" in text
-        self.last = {id: True for id, name in self.names if name.search(text)}
+        # Whom somebody speaks of is not whom the teller speaks of.
+        own = _QUOTED.sub(" ", text)
+        self.last = {id: True for id, name in self.names if name.search(own)}
         if short is not None:
             self.last[short] = False
 
@@ -119,7 +130,11 @@ class _Teller:
             return beat.slots["text"], None
         words = words_for(self.record, event, beat.slots)
         if beat.key in ("own", "ending"):
-            return self._render(event, beat, words, beat.slots["phrase"], lead)
+            told = self._render(event, beat, words, beat.slots["phrase"], lead)
+            # A story has one way to say it; done again, it is only said to have been.
+            if beat.key == "ending" or told[0] not in self.said:
+                return told
+            beat = replace(beat, key="own.again")
         first: tuple[str, str | None] | None = None
         for way in self._ways(beat, words):
             told = self._render(event, beat, words, way.phrase, lead)
@@ -140,7 +155,7 @@ class _Teller:
         fit = next(filter(None, fitting), [])
         if not fit:
             return
-        order = self.dice.order(range(len(fit)), "chronicler", f"{tone}/{key}")
+        order = _order(self.record.hand, f"{tone}/{key}", len(fit))
         retold = self.record.telling * (len(fit) // 2) + self.record.telling // 2
         for index in range(len(fit)):
             yield fit[order[(beat.n + retold + index) % len(fit)]]
@@ -177,6 +192,8 @@ class _Teller:
         if not self.last.get(me) or word.pronouns in ("they", "I") or me == DIRECTOR:
             return False
         others = {id for id in self.last if id != me}
-        others |= {id for other, id in ids.items() if other != slot and "{" + other in phrase}
+        # A name further on is no rival to the pronoun that opens; another pronoun is.
+        if _PRONOUN.search(phrase):
+            others |= {id for other, id in ids.items() if other != slot and "{" + other in phrase}
         names = self.record.names
         return all(names[id].pronouns != word.pronouns for id in others if id in names and id != me)

@@ -10,7 +10,7 @@ chronicler's input and output), `ActionResult`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias, cast
 
 from pydantic import JsonValue
@@ -258,16 +258,7 @@ class TurnRecord:
             "seed": self.seed,
             "tense": self.tense,
             "events": [event.to_json() for event in self.events],
-            "names": {
-                id: {
-                    "kind": name.kind,
-                    "name": name.name,
-                    "article": name.article,
-                    "pronouns": name.pronouns,
-                    "prep": name.prep,
-                }
-                for id, name in sorted(self.names.items())
-            },
+            "names": {id: asdict(name) for id, name in sorted(self.names.items())},
             "withheld": list(self.withheld),
             "hand": self.hand,
             "telling": self.telling,
@@ -324,6 +315,11 @@ class TurnOutcome:
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Character → why its agent chose what it chose, strongest first. Not part of the wire form."""
 
+    def _outcome(self, event: StoryEvent) -> Json:
+        """Of what is open, only those who were there are told; nobody witnesses the director."""
+        seen = self.record.witnesses.get(event.id) if event.audience == "everyone" else None
+        return {**event.to_json(), "witnesses": list(seen)} if seen is not None else event.to_json()
+
     def to_wire(self, *, token: int, base: int) -> Json:
         """The `turn_result` of the wire. `token` is the lease, `base` the sequence_id that the agents saw."""
         return {
@@ -331,7 +327,7 @@ class TurnOutcome:
             "attempt": self.attempt,
             "token": token,
             "base": base,
-            "outcomes": [event.to_json() for event in self.events],
+            "outcomes": [self._outcome(event) for event in self.events],
             "changes": [change.to_json() for change in self.changes],
             "turn_complete": self.turn_complete,
             "ended": self.ended.to_json() if self.ended else None,

@@ -147,6 +147,8 @@ class Play:
             {"kind": "set_settings", "collect_timeout": self.random.choice([0, 20])},
             {"kind": "archive"} if self.random.random() < 0.2 else unarchive,
             {"kind": "admit_host", "kernel": K2.user_id, "admitted": self.random.random() < 0.7},
+            {"kind": "invite", "role": "player", "uses": 2},
+            {"kind": "revoke_invite", "invite": self.random.randrange(1, 60)},
         ]
         self.alice.do("system_message", **self.random.choice(choices))
 

@@ -66,7 +66,18 @@ OPENING = Opening(
 TYPES: Mapping[str, str] = {
     **dict.fromkeys(("edit", "chat", "settle", "restore_edit", "narration"), "story_update"),
     **dict.fromkeys(
-        ("claim_session", "set_role", "grant_view", "admit_host", "set_settings", "archive", "unarchive"),
+        (
+            *(
+                "claim_session",
+                "set_role",
+                "grant_view",
+                "admit_host",
+                "set_settings",
+                "archive",
+                "unarchive",
+            ),
+            *("invite", "revoke_invite", "admit_guest", "rename"),
+        ),
         "system_message",
     ),
     "join_session": "join_session",
@@ -156,7 +167,8 @@ class Table:
         """Append, and hold what every append must hold."""
         for event in draft.events:
             assert event.sequence_id == len(self.log) + 1, "gapless (R1)"
-            assert audience_of_patch(event.patch) in ([], [event.audience]), "one audience (R4)"
+            fits = {"everyone", "onlookers"} if event.audience == "everyone" else {str(event.audience)}
+            assert {str(found) for found in audience_of_patch(event.patch)} <= fits, "one audience (R4)"
             self.log.append(event)
             self.states.append(fold(self.states[-1], [event]))
         self.room = draft.committed()

@@ -29,7 +29,8 @@ def test_no_view_from_the_first_event_on_shows_a_foreign_secret() -> None:
         assert not {"seat:tom", "director", "sealed"} & set(shown)
         assert set(project_state(state, "all")) == set(state) - {"sealed"}
     public = [event for event in table.log if event.audience == "everyone"]
-    assert all(audience_of_partition(op["path"][1:]) == "everyone" for e in public for op in e.patch)
+    whose = {str(audience_of_partition(op["path"][1:])) for e in public for op in e.patch}
+    assert whose == {"everyone", "onlookers"}
 
 
 def test_a_session_that_a_kernel_made_belongs_to_who_claims_it_and_admits_that_kernel() -> None:

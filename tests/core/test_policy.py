@@ -33,6 +33,8 @@ EXPECTED: dict[str, set[str]] = {
     **dict.fromkeys(("reroll", "retell", "undo", "branch", "set_settings"), DIRECTORS),
     "admit_host": {"owner", "director"},
     **dict.fromkeys(("set_role", "grant_view", "archive", "unarchive"), OWNER),
+    **dict.fromkeys(("invite", "revoke_invite", "rename"), OWNER),
+    "admit_guest": set(),
     "claim_session": {"player", "director", "spectator"},
     **dict.fromkeys(("request_lease", "release_lease", "turn_result", "turn_failed"), KERNELS),
     **dict.fromkeys(("narrative", "narration_failed", "narration", "progress", "asked"), KERNELS),
@@ -52,6 +54,10 @@ DATA: dict[str, dict[str, object]] = {
     "set_role": {"target": "bob", "role": "player"},
     "grant_view": {"target": "bob", "sees_all": False},
     "set_settings": {"review": True},
+    "invite": {"role": "player"},
+    "revoke_invite": {"invite": 1},
+    "admit_guest": {"invite": 1, "guest": "guest:" + "0" * 32, "name": "Zoe"},
+    "rename": {"target": "guest:nobody", "name": "Robert"},
 }
 
 

@@ -319,13 +319,14 @@ def test_the_chronicle_in_the_state_has_a_window() -> None:
 
 
 def test_what_a_person_writes_into_the_chronicle_does_not_stop_the_next_turn() -> None:
-    """R44: its keys are the rules', its prose anybody's to mend."""
+    """R44: its keys are the rules', its prose any onlooker's to mend."""
     table = playing()
     node = table.turn()
-    table.edit(BOB, put(f"/chronicle/{node}/narrative", "mended"))
+    assert table.edit(BOB, put(f"/chronicle/{node}/narrative", "Bob")).data["code"] == "path_forbidden"
+    table.edit(ALICE, put(f"/chronicle/{node}/narrative", "mended"))
     assert table.at(f"/chronicle/{node}/narrative") == "mended"
     for path in ("/chronicle/afterword", f"/chronicle/{node}", f"/chronicle/{node}/number"):
-        assert table.edit(BOB, put(path, "by Bob")).data["code"] == "path_forbidden"
+        assert table.edit(ALICE, put(path, "by Alice")).data["code"] == "path_forbidden"
     for _ in range(CHRONICLE_KEPT + 2):
         table.turn()
 

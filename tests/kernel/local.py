@@ -32,6 +32,7 @@ from novel_jupyter.core.telling import relay, turn_seed
 from novel_jupyter.core.views import rules_of, view_of, wire_bytes
 from novel_jupyter.kernel.handle import SessionHandle
 from novel_jupyter.server.stories import Stories
+from novel_jupyter.server.subscribers import telling_for
 from novel_jupyter.server.sync import Ring, answer
 
 NOW = "2026-01-01T00:00:00.000Z"
@@ -222,9 +223,11 @@ class LocalServer:
                 {"type": "system_message", "session_id": SESSION, "id": None, "data": refused.data()}
             )
             return
-        shown = data.model_dump(mode="json", exclude={"token"})
+        shown = data.model_dump(mode="json", exclude={"token", "seat"})
+        seat = data.seat if isinstance(data, Chunk) else None
         for other in self.lines:
-            if other.joined:
+            view = view_of(self.room.state, other.principal.user_id, other.principal.is_kernel)
+            if other.joined and (isinstance(data, Progress) or telling_for(view) == seat):
                 other.deliver({"type": type, "session_id": SESSION, "data": shown})
 
     def _ask_host(self, again: bool = False) -> None:

@@ -82,7 +82,9 @@ async def test_a_round_is_resolved_streamed_and_told_once() -> None:
     await ana.propose("mara", {"kind": "wait"})
     await ana.ready("mara")
     await reached(ana, "collect", 2)
-    told: Any = next(iter(ana.state["chronicle"].values()))  # type: ignore[union-attr]
+    assert "chronicle" not in ana.state
+    mine: Any = ana.state["seat:mara"]
+    told: Any = next(iter(mine["chronicle"].values()))
     assert told["narrative"] == "".join(chunks)
     assert {"Director", "Chronicler", "Ines"} <= doing
     kinds = server.kinds()

@@ -70,4 +70,7 @@ async def pair(
         await found.alice.join(here)
         await found.bob.join(there)
         await until(lambda: found.here.live.head == found.there.live.head)
+        # Who is here is said a moment after the joins, with how far the log is: a test begins after that.
+        links = (here.link, there.link)
+        await until(lambda: all(link._timer is None and link._saying is None for link in links))
         yield found

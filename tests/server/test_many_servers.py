@@ -162,6 +162,8 @@ async def test_prose_streams_to_every_server_and_to_one_that_comes_late(tmp_path
                 host.connection,
                 Chunk(kind="narration", turn=1, attempt=1, token=token, offset=offset, text=text),
             )
+        mine = Chunk(kind="narration", turn=1, attempt=1, token=token, offset=0, text="I wait.", seat="mara")
+        both.here.relay(host.connection, mine)
         both.here.relay(
             host.connection,
             Progress(kind="progress", turn=1, attempt=1, token=token, agent="chronicler", text="writing"),
@@ -170,7 +172,8 @@ async def test_prose_streams_to_every_server_and_to_one_that_comes_late(tmp_path
         def told(listener: Listener) -> str:
             return "".join(m["data"]["text"] for m in both.heard(listener, "narration"))
 
-        await until(lambda: told(both.bob) == told(both.alice) == "Mara waits in the rain.")
+        # Who plays Mara is told what she witnessed, and nothing else.
+        await until(lambda: told(both.bob) == "Mara waits in the rain." and told(both.alice) == "I wait.")
         await until(lambda: both.heard(both.bob, "progress"))
         async with Inside.open(tmp_path, place=both.one.place, **QUIET) as three:
             late = await three.hub.session(both.here.id)
@@ -179,6 +182,11 @@ async def test_prose_streams_to_every_server_and_to_one_that_comes_late(tmp_path
             answer = await carol.join(late)
             assert answer["data"]["provisional"]["text"] == "Mara waits in the rain."
             assert told(both.bob) == "Mara waits in the rain.", "it is not told twice"
+            await until(lambda: late.narration.provisional("seats:mara") is not None)
+            again = Listener(three, "alice", "a2")
+            answer = await again.join(late)
+            assert answer["data"]["provisional"]["text"] == "I wait."
+            assert late.narration.provisional("seats:ines") is None
 
 
 @pytest.mark.asyncio
