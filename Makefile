@@ -3,6 +3,7 @@
 #   make demo    play a story to its end in the terminal, on a real server and a real kernel
 #   make lab     open the first notebook in JupyterLab
 #   make test    lint, types, all tests
+#   make eval    play every bundled story 500 times and print the measures (some minutes)
 #   make types   write what follows from the Python models anew: schemas, TypeScript types, tables
 #   make clean   remove the environment and everything generated
 #
@@ -24,7 +25,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # One environment, one writer.
 .NOTPARALLEL:
-.PHONY: help demo lab test lint mypy pytest vitest types format clean
+.PHONY: help demo lab eval test lint mypy pytest vitest types format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,6 +35,9 @@ demo: $(VENV)/.base
 
 lab: $(VENV)/.lab
 	@$(BIN)/jupyter lab notebooks/01-first-story.ipynb $(ARGS)
+
+eval: $(VENV)/.base
+	@$(BIN)/novel-jupyter eval --seeds 500 $(ARGS)
 
 test: lint mypy pytest vitest
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .story.schema import Story
 
 
 def _validate(options: argparse.Namespace) -> int:
@@ -26,25 +30,34 @@ def _validate(options: argparse.Namespace) -> int:
 
 def _eval(options: argparse.Namespace) -> int:
     from .eval import run_eval
-    from .story.loader import bundled, load_bundled, load_story
+    from .story.loader import bundled
 
-    name = str(options.story)
     try:
-        if name in bundled() or not Path(name).exists():
-            story = load_bundled(name)
-        else:
-            story = load_story(Path(name).read_bytes(), Path(name).name)
-        return run_eval(
-            story,
-            seeds=options.seeds,
-            first=options.first,
-            director=options.director,
-            as_json=options.json,
-            swap=not options.no_swap,
-        )
+        stories = [_story(str(name)) for name in options.stories or bundled()]
+        codes = [
+            run_eval(
+                story,
+                seeds=options.seeds,
+                first=options.first,
+                director=options.director,
+                as_json=options.json,
+                swap=not options.no_swap,
+            )
+            for story in stories
+        ]
     except (ValueError, OSError) as error:  # a StoryError is a ValueError
         print(error, file=sys.stderr)
         return 2
+    return max(codes)
+
+
+def _story(name: str) -> Story:
+    """A bundled story or a file. Raises StoryError and OSError."""
+    from .story.loader import bundled, load_bundled, load_story
+
+    if name in bundled() or not Path(name).exists():
+        return load_bundled(name)
+    return load_story(Path(name).read_bytes(), Path(name).name)
 
 
 def _at_least_one(text: str) -> int:
@@ -66,7 +79,12 @@ def add_story_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
         description="The measures are defined in `novel_jupyter.eval_measures`: consistency and variety, not "
         "literary quality. Exit code 1 if a target is missed.",
     )
-    measured.add_argument("story", help="a bundled story's name, or a story file")
+    measured.add_argument(
+        "stories",
+        nargs="*",
+        metavar="STORY",
+        help="a bundled story's name, or a story file; default: all bundled",
+    )
     measured.add_argument("--seeds", type=_at_least_one, default=100, help="how many plays (default 100)")
     measured.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
     measured.add_argument("--director", help="package.module:Class of the agents to measure")

@@ -44,8 +44,14 @@ def _events(given: TurnInput, outcome: TurnOutcome) -> Iterator[str]:
                 yield f"{who}: nobody plays them"
             if not _alive(look, me):
                 yield f"{who}: the dead or absent acted"
-            elif not _changes_nothing(event):
-                yield from (f"{who}: {what}" for what in _deed(look, me, action, event))
+            else:
+                wrong = list(_deed(look, me, action, event))
+                if _changes_nothing(event):
+                    # Somebody may have been quicker; what could not be done when the turn began is wrong.
+                    # What was about to be said stays unsaid, so it is not there to be looked at.
+                    then = [*_deed(Look(given.state), me, action, event)]
+                    wrong = [what for what in wrong if what in then and what != "said nothing"]
+                yield from (f"{who}: {what}" for what in wrong)
                 yield from (f"{who}: {what}" for what in broken_effects(look, event, action))
         elif event.effects and any(not isinstance(effect, fx.Told) for effect in event.effects):
             yield f"{who}: acted twice, or a refusal changed something"
@@ -60,7 +66,7 @@ def _secret_half(later: tuple[StoryEvent, ...], me: str) -> Json:
 
 
 def _changes_nothing(event: StoryEvent) -> bool:
-    """Somebody was quicker: what was tried did not happen."""
+    """What was tried did not happen."""
     idle = fx.Told | fx.Edged | fx.Appeared
     return event.outcome == "failure" and all(isinstance(effect, idle) for effect in event.effects)
 
@@ -114,6 +120,8 @@ def _deed(look: Look, me: str, action: Json, event: StoryEvent) -> Iterator[str]
     kind, target, here = str(action["kind"]), action.get("target"), look.place(me)
     if event.location != here:
         yield f"happened at {event.location}, not where they are"
+    if kind in look.forbids:
+        yield f"nobody does {kind} in this story"
     if kind in _FACING and target is not None and not _seen(look, me, target):
         yield f"{target} is not there to be faced"
     if (

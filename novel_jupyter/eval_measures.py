@@ -34,7 +34,7 @@ from pydantic import JsonValue
 from .story import effects as fx
 from .story.schema import AllOf, ClockFull, Condition, Deed, Story
 from .story.turn import DIRECTOR, StoryEvent, TurnOutcome
-from .story.world import Stage, stage_of
+from .story.world import Stage, State, seat_of, stage_of
 
 IDLE: Final = frozenset({"move", "search", "wait"})
 FIERCE: Final = frozenset({"attack", "threaten", "betray"})
@@ -90,7 +90,17 @@ def is_lasting(event: StoryEvent, stage: Stage, story: Story) -> bool:
             before = stage["items"].get(item)
             if before and (before["holder"] or _wanted(stage, item, event.character)):
                 return True
-    return any(isinstance(effect, fx.Learned | fx.GoalGained) for effect in event.effects)
+    return any(
+        isinstance(effect, fx.Learned)
+        or (isinstance(effect, fx.GoalGained) and _is_new(stage, effect.character, effect.goal))
+        for effect in event.effects
+    )
+
+
+def _is_new(stage: Stage, who: str, goal: str) -> bool:
+    """Whether somebody did not want that already."""
+    had = seat_of(cast(State, stage), who)["goals"].get(goal)
+    return had is None or had["status"] != "open"
 
 
 def _wanted(stage: Stage, item: str, me: str) -> bool:

@@ -64,8 +64,11 @@ def judge(attempt: Attempt) -> Ruling:
 def too_late(attempt: Attempt, broken: Refusal) -> Ruling:
     """Somebody was quicker."""
     ruling = Ruling("failure", f"{attempt.name} came too late. {broken.reason}")
-    item = str(getattr(attempt.action, "item", ""))
     target = str(getattr(attempt.action, "target", ""))
+    item = str(getattr(attempt.action, "item", ""))
+    if target in attempt.look.with_(attempt.me):
+        # The other is still there: it was about what they had.
+        item = item or str(getattr(attempt.action, "about", ""))
     if attempt.look.item(item):
         ruling.mentions.append(item)
         ruling.tell("late.item", item=item)

@@ -83,11 +83,19 @@ def _waste(look: Look, doer: str, gone: fx.Destroyed, witnesses: Sequence[str]) 
     """Who needed what is destroyed makes the one pay who did it."""
     for who in witnesses:
         if who != doer and any(
-            goal["target"] == gone.item and goal["kind"] in ("hold", "use") and goal["status"] == "open"
+            goal["kind"] in ("hold", "use")
+            and goal["status"] == "open"
+            and gone.item in (goal["target"], _needed(look, goal))
             for goal in look.seat(who)["goals"].values()
         ):
             text = f"make {look.name(doer)} pay for {look.name(gone.item)}"
             yield fx.GoalGained(who, f"grudge_{doer}"[:32], _goal(text, "harm", doer, 2))
+
+
+def _needed(look: Look, goal: GoalState) -> str | None:
+    """The other item that a goal takes."""
+    way = look.ways_to_use(goal["target"]).get(goal["how"] or "") if goal["kind"] == "use" else None
+    return way["needs"] if way else None
 
 
 def _wound(

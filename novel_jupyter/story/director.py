@@ -8,7 +8,7 @@ Parts: `DirectorAgent`, made to be subclassed: override `frame`, `order` or `per
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any, Final
@@ -41,6 +41,8 @@ MAX_FRAMES = 4
 ROLE: Final = "Director"
 """As which a director stands in the bill of a turn, whatever its class is called."""
 BUILT_IN: Final = PersonaAgent.__name__
+CROWD = 5
+"""From so many people on, a scene brings three together."""
 
 
 def _silent(agent: str, text: str) -> None:
@@ -131,14 +133,17 @@ class DirectorAgent:
     def frame(self, look: Look) -> list[Frame]:
         """Scenes that could be played now, most at stake first: whom to bring together, and where."""
         people = [who for who in sorted(look.people) if look.acts(who)]
-        pairs = [(_stakes(look, one, other), one, other) for one, other in combinations(people, 2)]
-        pairs.sort(key=lambda pair: (-pair[0], pair[1:]))
-        frames = [Frame(_meeting(look, one, other), (one, other), "", stakes) for stakes, one, other in pairs]
+        stakes = {pair: _stakes(look, *pair) for pair in combinations(people, 2)}
+        most = sorted(stakes, key=lambda pair: (-stakes[pair], pair))[:MAX_FRAMES]
+        frames = [
+            Frame(_meeting(look, *pair), (*pair, *_third(people, pair, stakes)), "", stakes[pair])
+            for pair in most
+        ]
         if not frames:
             scene = look.stage["scene"]
             place = (look.place(people[0]) if people else None) or scene["location"]
             return [Frame(place, tuple(people), "", 0)]
-        return frames[:MAX_FRAMES]
+        return frames
 
     def order(self, table: Table, actions: Mapping[str, Action | Refusal]) -> list[str]:
         """Who acts when: guards first, leaving last, in between by initiative (two dice and boldness)."""
@@ -233,7 +238,23 @@ def _stakes(look: Look, one: str, other: str) -> int:
             if goal["status"] == "open" and (goal["target"] == you or goal["target"] in look.held_by(you)):
                 stakes += 2 * goal["weight"]
     # Another pair's turn.
-    return max(0, stakes - 4) if sorted(focus) == [one, other] else stakes
+    return max(0, stakes - 4) if sorted(focus[:2]) == sorted((one, other)) else stakes
+
+
+def _third(
+    people: Sequence[str], pair: tuple[str, str], stakes: Mapping[tuple[str, str], int]
+) -> Iterator[str]:
+    """In a large cast a quarrel has a third party: who has most at stake with those two."""
+    if len(people) < CROWD:
+        return
+    with_both = {
+        who: sum(stakes[min(who, other), max(who, other)] for other in pair)
+        for who in people
+        if who not in pair
+    }
+    who = max(with_both, key=lambda who: (with_both[who], who))
+    if with_both[who]:
+        yield who
 
 
 def _meeting(look: Look, one: str, other: str) -> str:

@@ -15,8 +15,8 @@ from .laws import refusal
 from .look import Look
 
 
-def entrances(look: Look, frame: Frame, free: Collection[str]) -> list[str]:
-    """Those of `free` who come to a scene that is about them."""
+def entrances(look: Look, frame: Frame, free: Collection[str], turn: int) -> list[str]:
+    """Those of `free` who come in `turn` to a scene that is about them."""
     return [
         who
         for who in frame.focus
@@ -26,6 +26,7 @@ def entrances(look: Look, frame: Frame, free: Collection[str]) -> list[str]:
         and look.place(who) != frame.location
         and _open_way(look, who, frame.location)
         and not _about_to_act(look, who)
+        and not _just_arrived(look, who, turn)
     ]
 
 
@@ -43,6 +44,14 @@ def _open_way(look: Look, who: str, to: str) -> bool:
         }
         reached |= edge
     return to in reached
+
+
+def _just_arrived(look: Look, who: str, turn: int) -> bool:
+    """Whether somebody has only now come where they are, for a purpose of their own."""
+    return any(
+        entry["kind"] == "move" and entry["who"] == who and entry["turn"] == turn - 1
+        for entry in look.seat(who)["memory"].values()
+    )
 
 
 def _about_to_act(look: Look, who: str) -> bool:

@@ -58,6 +58,17 @@ def alive(look: Look, me: str, action: Action) -> Refusal | None:
     return Refusal("causality.alive", f"{name} is no longer here to act.")
 
 
+def fitting(look: Look, me: str, action: Action) -> Refusal | None:
+    """A story may leave out what does not belong in it."""
+    if action.kind not in look.forbids:
+        return None
+    return Refusal(
+        "social.fitting",
+        f"{look.name(me)} would not go so far: nobody does that here.",
+        "Try it another way.",
+    )
+
+
 def gate(look: Look, me: str, action: Action) -> Refusal | None:
     assert isinstance(action, Use)
     meant = use_of(look, action.item, action.how)
@@ -232,15 +243,15 @@ LAWS: Final[Mapping[str, tuple[Law, ...]]] = MappingProxyType(
         "ask": (same_place,),
         "tell": (same_place, listener, known_fact),
         "persuade": (same_place,),
-        "threaten": (same_place,),
+        "threaten": (fitting, same_place),
         "give": (same_place, in_hand),
-        "take": (within_reach,),
+        "take": (fitting, within_reach),
         "use": (at_hand, usable, gate),
-        "attack": (same_place,),
+        "attack": (fitting, same_place),
         "defend": (same_place,),
         "hide": (),
         "help": (same_place,),
-        "betray": (same_place, trusted, betrayable),
+        "betray": (fitting, same_place, trusted, betrayable),
         "wait": (),
         "free": (),
     }
@@ -249,7 +260,12 @@ LAWS: Final[Mapping[str, tuple[Law, ...]]] = MappingProxyType(
 
 def refusal(look: Look, me: str, action: Action) -> Refusal | None:
     """The first law that an action breaks, or None: then it is legal."""
-    for law in (alive, *LAWS[action.kind]):
+    return alive(look, me, action) or refusal_of(look, me, action)
+
+
+def refusal_of(look: Look, me: str, action: Action) -> Refusal | None:
+    """`refusal` for somebody who is known to be alive and here."""
+    for law in LAWS[action.kind]:
         if (broken := law(look, me, action)) is not None:
             return broken
     return None

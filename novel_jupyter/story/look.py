@@ -7,7 +7,7 @@ Parts: `Look`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .shapes import CharacterState, ItemState, LocationState, SeatState, UseState, WayState
 from .turn import Cast
@@ -18,11 +18,14 @@ REACH = 2
 
 
 class Look:
-    """A state, readable."""
+    """A state, readable. A state never changes, so what was counted once is kept."""
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.stage: Stage = stage_of(state)
+        self._at: dict[str, list[str]] = {}
+        self._held: dict[str, list[str]] | None = None
+        self._ways: dict[str, dict[str, list[str]]] = {}
 
     @property
     def people(self) -> Mapping[str, CharacterState]:
@@ -55,11 +58,13 @@ class Look:
 
     def at(self, location: str | None) -> list[str]:
         """The living who can be seen at a location, sorted."""
-        return sorted(
-            id
-            for id, who in self.people.items()
-            if location and who["location"] == location and self.acts(id)
-        )
+        if not location:
+            return []
+        if location not in self._at:
+            self._at[location] = sorted(
+                id for id, who in self.people.items() if who["location"] == location and self.acts(id)
+            )
+        return list(self._at[location])
 
     def with_(self, character: str) -> list[str]:
         """Whom a character sees where they are."""
@@ -68,6 +73,11 @@ class Look:
     def witnesses(self, location: str | None) -> list[str]:
         """The living who are at a location, hidden ones too."""
         return sorted(id for id in self.people if location and self.acts(id) and self.place(id) == location)
+
+    @property
+    def forbids(self) -> Sequence[str]:
+        """Kinds of action that do not belong in this story."""
+        return self.stage["scene"].get("forbids", ())
 
     def item(self, item: str) -> ItemState | None:
         """An item that is not hidden, or None."""
@@ -90,7 +100,12 @@ class Look:
         )
 
     def held_by(self, character: str) -> list[str]:
-        return sorted(id for id, item in self.stage["items"].items() if item["holder"] == character)
+        if self._held is None:
+            self._held = {}
+            for id, item in sorted(self.stage["items"].items()):
+                if item["holder"] is not None:
+                    self._held.setdefault(item["holder"], []).append(id)
+        return list(self._held.get(character, ()))
 
     def buried(self, location: str) -> list[str]:
         """Hidden items at a location, sorted."""
@@ -131,6 +146,11 @@ class Look:
 
     def ways(self, character: str) -> dict[str, list[str]]:
         """Every location within reach of one move → the locations passed on the way, itself last."""
+        if character not in self._ways:
+            self._ways[character] = self._find_ways(character)
+        return self._ways[character]
+
+    def _find_ways(self, character: str) -> dict[str, list[str]]:
         start = self.place(character)
         if start is None:
             return {}

@@ -166,6 +166,10 @@ def _status(look: Look, me: str, goal: GoalState) -> GoalStatus:
             return "met"
         if item is not None and item["destroyed"]:
             return "met" if kind == "destroy" else "lost"
+        if kind == "use" and item is not None and goal["how"] in item["uses"]:
+            needed = look.stage["items"].get(item["uses"][goal["how"]]["needs"] or "")
+            if needed is not None and needed["destroyed"]:
+                return "lost"
         return (
             "met" if kind == "hold" and item is not None and item["holder"] == (goal["by"] or me) else "open"
         )

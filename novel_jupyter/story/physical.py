@@ -1,8 +1,7 @@
 """What comes of moving, searching, taking, using, fighting and hiding.
 
 Law: each function judges one legal attempt and returns a `Ruling`; none changes anything.
-Parts: one function for each kind of action that is done with hands and feet, and `price` (what a success at
-a cost or a complication costs).
+Parts: one function for each kind of action that is done with hands and feet.
 """
 
 from __future__ import annotations
@@ -11,70 +10,11 @@ from itertools import pairwise
 
 from . import effects as fx
 from .actions import Attack, Defend, Free, Give, Move, Observe, Search, Take, Use
+from .costs import grudge, price, wound
 from .english import Word, render
 from .laws import use_of
 from .ruling import Aside, Attempt, Ruling
-from .shapes import GoalState
 from .world import MAX_HEALTH
-
-
-def price(it: Attempt, ruling: Ruling, other: str | None = None, violent: bool = False) -> None:
-    """Add what it costs: a wound, something dropped, trust, or nerve, by the dice among what applies."""
-    options = ["shaken", "hurt" if violent else "shaken"]
-    loose = [item for item in it.look.held_by(it.me) if item not in ruling.mentions]
-    if loose:
-        options.append("drop")
-    if other:
-        options.append("trust")
-    kind = it.dice.pick(options, it.me, f"price/{it.action.kind}")
-    if kind == "hurt":
-        ruling.effects.append(fx.Hurt(it.me, 1))
-        wound(it, ruling, it.me, other)
-    elif kind == "drop":
-        item = it.dice.pick(loose, it.me, "price/item")
-        ruling.effects.append(fx.Lay(item, it.here))
-        ruling.tags.append(f"dropped:{item}")
-        ruling.mentions.append(item)
-        ruling.tell("cost.drop", item=item)
-        ruling.reason += f" {it.name} dropped {it.look.name(item)}."
-    elif kind == "trust" and other:
-        ruling.effects.append(fx.Trusted(other, it.me, -1))
-        ruling.tell("cost.trust", B=other)
-    else:
-        ruling.effects.append(fx.Edged(it.me, -1))
-        ruling.tell("cost.shaken")
-
-
-def wound(it: Attempt, ruling: Ruling, who: str, by: str | None, depth: int = 1) -> None:
-    """Tell a wound, and a death if it is one. The effect itself stands in the ruling already."""
-    left = it.look.people[who]["health"] - depth
-    name = it.look.name(who)
-    ruling.mentions.append(who)
-    ruling.tags.append(f"hurt:{who}")
-    if left <= 0:
-        ruling.tags.append(f"died:{who}")
-        ruling.reason += f" {name} died of it."
-        ruling.tell("death", B=who)
-    else:
-        ruling.reason += f" {name} was wounded."
-        if who == it.me:
-            ruling.tell("cost.hurt")
-        else:
-            ruling.tell("wound.light" if left == 2 else "wound.bad", B=who)
-
-
-def grudge(it: Attempt, victim: str, weight: int) -> fx.GoalGained:
-    """What somebody wants who was wronged."""
-    goal: GoalState = {
-        "text": f"get even with {it.name}",
-        "kind": "harm",
-        "target": it.me,
-        "how": None,
-        "by": None,
-        "weight": weight,
-        "status": "open",
-    }
-    return fx.GoalGained(victim, f"grudge_{it.me}"[:32], goal)
 
 
 def move(it: Attempt) -> Ruling:
@@ -160,13 +100,18 @@ def _watch(it: Attempt, target: str) -> Ruling:
 def search(it: Attempt) -> Ruling:
     assert isinstance(it.action, Search)
     look, here = it.look, it.here
-    roll, outcome = it.throw("sharp")
+    items = look.buried(here)
+    # Who was told where to look looks there first.
+    told = any(
+        here in belief["about"] and any(item in belief["about"] for item in items)
+        for belief in look.seat(it.me)["beliefs"].values()
+    )
+    roll, outcome = it.throw("sharp", -2 if told else 0)
     ruling = Ruling(
         outcome, f"{it.name} searched {look.name(here)} and found nothing.", roll, mentions=[here]
     )
     ruling.effects = it.spent()
     ruling.tags = [f"searched:{here}"]
-    items = look.buried(here)
     facts = [
         fact
         for fact, what in sorted(look.stage["director"]["facts"].items())
@@ -203,8 +148,8 @@ def search(it: Attempt) -> Ruling:
         ruling.reason = f"{it.name} searched {look.name(here)} and said nothing of what was there."
         ruling.effects.append(fx.Learned(it.me, fact, here, it.turn))
         ruling.tell("search.secret", place=here)
-        told = ("aside.clue", {"text": clue})
-        ruling.asides.append(Aside([it.me], clue, [f"learned:{fact}"], [fact, *what["about"]], [told]))
+        beat = ("aside.clue", {"text": clue})
+        ruling.asides.append(Aside([it.me], clue, [f"learned:{fact}"], [fact, *what["about"]], [beat]))
     else:
         ruling.outcome = "failure" if outcome == "cost" else outcome
         # Looked through: nobody who did it looks there again soon.
@@ -247,6 +192,7 @@ def take(it: Attempt) -> Ruling:
     if outcome == "complication":
         ruling.reason = f"{it.name} tried to take {look.name(item)} from {look.name(holder)} and failed."
         ruling.tell("take.fail", B=holder, item=item)
+        ruling.effects.append(grudge(it, holder, 1))
         price(it, ruling, holder, violent=True)
         return ruling
     ruling.effects.append(fx.Held(item, it.me))

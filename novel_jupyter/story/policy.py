@@ -23,10 +23,13 @@ def choose(view: PersonaView) -> Decision:
             mind.pursue(goal)
     mind.company()
     mind.habits()
+    most = max(mind.scores[option] for option in view.options)
     ranked = sorted(
         (
+            # A whim is worth 2 at most and the best choose within 2: nobody else can come in.
             (mind.scores[option] + view.luck.below(3, f"whim/{index}"), -index)
             for index, option in enumerate(view.options)
+            if mind.scores[option] >= most - 4
         ),
         reverse=True,
     )
@@ -57,7 +60,7 @@ class _Mind(Pursuit):
             case act.Search():
                 return self.trait("sharp") - 2 - len(self.view.present) + self.rough("idle") // 2
             case act.Move():
-                return -1 - 2 * min(2, len(self.view.present))
+                return -4 - 2 * min(2, len(self.view.present))
             case act.Ask():
                 return self.trait("warm") + (0 if option.about else 1) + self.rough("talk")
             case act.Tell():
@@ -86,6 +89,8 @@ class _Mind(Pursuit):
             case act.Help():
                 return self.trait("warm") + self.trust(option.target) - 2
             case act.Defend():
+                if not self.view.present:
+                    return -6
                 return (self.trust(option.target) if option.target else 0) - 3
             case _:
                 return -1
@@ -123,29 +128,49 @@ class _Mind(Pursuit):
                     if isinstance(option, act.Move) and view.health == 1:
                         self.want(option, 6, "get away")
             elif kind == "threaten":
-                self.want(act.Threaten(target=other), 2 + self.trait("bold"), "nobody says that twice")
-                self.want(act.Hide(), 1 + self.trait("sly"), "keep out of sight")
+                why = f"what {view.names[other]} said"
+                self.want(act.Threaten(target=other), 1 + self.trait("bold"), why)
+                self.want(act.Defend(), 2 + 2 * self.trait("steady"), why)
+                self.want(act.Hide(), 3 + 2 * self.trait("sly") - self.trait("bold"), why)
+                self.want(act.Persuade(target=other), 1 + 2 * self.trait("warm"), why)
             elif kind == "help":
-                self.want(act.Help(target=other), 2, "one good turn")
+                self.want(act.Help(target=other), 3 + self.trait("warm"), "one good turn")
         for other, person in view.present.items():
             if person.health < 3 and self.trust(other) >= 1:
                 self.want(act.Help(target=other), 5 + self.trait("warm"), f"{person.name} is hurt")
+        self._stand_by()
+        if view.health == 1 and any(self.trust(other) < 0 for other in view.present):
+            self.want(act.Hide(), 6 + self.trait("sly") - self.trait("bold"), "not to be struck again")
+            self.want(act.Defend(), 5 + self.trait("steady"), "not to be struck again")
         if view.call and view.call != view.location:
             self._go(view.call, 2, "it is being settled there", 1)
         elif not view.present:
             self._seek_company(1, "not to be alone with it")
 
+    def _stand_by(self) -> None:
+        """Friends are not left alone with what was done to them."""
+        view = self.view
+        for entry in view.memory:
+            if view.turn - entry["turn"] > 1 or entry["kind"] not in ("attack", "threaten", "betray"):
+                continue
+            for friend in entry["about"]:
+                if friend in view.present and self.trust(friend) >= 1 and entry["who"] != view.id:
+                    why = f"{view.names[friend]} should not stand alone"
+                    warmth = 2 * self.trust(friend) + self.trait("warm")
+                    self.want(act.Help(target=friend), 2 + warmth, why)
+                    self.want(act.Defend(target=friend), 1 + warmth + self.trait("steady"), why)
+
     def habits(self) -> None:
-        """Nobody does the same thing over and over."""
+        """Nobody does the same thing over and over, and what was said in anger is said once."""
         for entry in self.view.memory:
             age = self.view.turn - entry["turn"]
-            if entry["who"] != self.view.id or age > 3:
+            if entry["who"] != self.view.id or age > (6 if entry["kind"] in ("ask", "threaten") else 3):
                 continue
             for option in self.view.options:
                 if option.kind == entry["kind"]:
                     target = getattr(option, "target", None) or getattr(option, "item", None)
                     same = target is not None and target in entry["about"]
-                    again = 8 if same and option.kind == "ask" else 5 if same else 3
+                    again = 8 if same and option.kind in ("ask", "threaten") else 5 if same else 3
                     if isinstance(option, act.Ask) and option.about in entry["about"]:
                         again += 4
                     self.scores[option] -= again - min(age, 3) // 2

@@ -29,8 +29,8 @@ DROPPED: Final[Mapping[Act, frozenset[str]]] = MappingProxyType(
     {
         "setup": frozenset(),
         "complication": frozenset({"wait"}),
-        "crisis": frozenset({"wait", "observe", "hide"}),
-        "climax": frozenset({"wait", "observe", "hide", "search", "help"}),
+        "crisis": frozenset({"wait"}),
+        "climax": frozenset({"wait", "observe", "hide", "search"}),
     }
 )
 """Act → the kinds that are no longer offered to agents."""

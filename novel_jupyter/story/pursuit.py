@@ -97,8 +97,25 @@ class Pursuit:
         else:
             self._get(item, weight, why, DEPTH)
             return
-        if ready and place:
-            self._go(place, weight, why, DEPTH)
+        if ready and place == self.view.location:
+            self._bide(item, weight, why)
+        elif ready and place:
+            # With the thing in hand and the hour late nobody stands about.
+            self._go(place, weight + max(0, self.stage - 1), why, DEPTH)
+
+    def _bide(self, item: str, weight: int, why: str) -> None:
+        """Everything is ready and the hour is not: keep what one has until then."""
+        view = self.view
+        rivals = [other for other in view.present if self.trust(other) <= 0]
+        if rivals:
+            self.want(act.Hide(), 6 + weight + 2 * self.trait("sly"), why)
+            self.want(act.Defend(), 5 + weight + self.trait("steady"), why)
+        for other in view.present:
+            if other in rivals:
+                self.want(act.Persuade(target=other), 3 + weight + self.trait("warm"), why)
+                self.want(act.Threaten(target=other), 3 + weight + self.trait("bold"), why)
+            else:
+                self.want(act.Help(target=other), 4 + weight + self.trait("warm"), why)
 
     def _get(self, item: str, weight: int, why: str, depth: int) -> None:
         """Come to hold an item."""
@@ -128,7 +145,7 @@ class Pursuit:
             (act.Persuade(target=holder, about=item), 7 + self.trait("warm") + trust + self.rough("talk")),
             (act.Threaten(target=holder, about=item), 7 + self.trait("bold") - trust),
             (act.Take(item=item), 7 + max(self.trait("bold"), self.trait("sly"))),
-            (act.Betray(target=holder, about=item), 8 + 2 * self.trait("sly") + self.rough("betray")),
+            (act.Betray(target=holder, about=item), 10 + 2 * self.trait("sly") + self.rough("betray")),
             (act.Attack(target=holder), self.trait("bold") - 2),
         ]
         for action, appeal in ways:
@@ -137,16 +154,16 @@ class Pursuit:
     def _look_for(self, item: str, weight: int, why: str) -> None:
         view = self.view
 
-        def fresh(place: str) -> bool:
+        def fresh(place: str, told: bool = False) -> bool:
             sighting = view.seen.get(place)
-            return sighting is None or view.turn - sighting["turn"] > 5
+            return sighting is None or view.turn - sighting["turn"] > 5 or (told and not sighting["turn"])
 
         hints = [
             place
             for _, belief in sorted(view.beliefs.items())
             if item in belief["about"]
             for place in belief["about"]
-            if place in view.map and fresh(place)
+            if place in view.map and fresh(place, told=True)
         ]
         if hints:
             if view.location in hints:
@@ -154,6 +171,10 @@ class Pursuit:
             else:
                 self._go(hints[0], weight, why, 1)
             return
+        lost = view.seen.get(item)
+        if lost and lost["turn"] and view.turn - lost["turn"] <= 2:
+            # It was here a moment ago, in somebody's hands.
+            self.want(act.Observe(), 6 + 2 * weight + self.trait("sharp"), why)
         if fresh(view.location):
             self.want(act.Search(target=view.location), 3 + weight, why)
         for other in view.present:
@@ -215,6 +236,9 @@ class Pursuit:
         elif self.view.present:
             crowd = len(self.view.present)
             self.want(act.Tell(fact=fact), 2 * weight + 3 * crowd + 3 * self.stage, why)
+            for other in self.view.beliefs[fact]["about"]:
+                appeal = 2 * weight + 2 * crowd + 3 * self.trait("sly") + self.rough("betray")
+                self.want(act.Betray(target=other, about=fact), appeal, why)
         else:
             self._seek_company(weight + 1, why)
 
@@ -254,7 +278,22 @@ class Pursuit:
     def _harm_goal(self, goal: GoalState, weight: int) -> None:
         foe, why = goal["target"], goal["text"]
         self.want(act.Attack(target=foe), weight + self.trait("bold"), why)
-        self.want(act.Threaten(target=foe), 2 + 2 * weight, why)
+        self.want(act.Threaten(target=foe), 2 + weight, why)
+        for fact, belief in sorted(self.view.beliefs.items()):
+            # Words hurt as well as blows, and a word in one ear goes further than a shout.
+            if belief["damning"] and foe in belief["about"] and self.view.id not in belief["about"]:
+                self.want(act.Tell(fact=fact), 3 + 2 * weight, why)
+                self.want(act.Betray(target=foe, about=fact), 4 + 2 * weight + self.trait("sly"), why)
+                for other in self.view.present:
+                    if other != foe:
+                        quiet = act.Tell(target=other, fact=fact, quietly=True)
+                        self.want(quiet, 4 + 2 * weight + self.trait("sly") - self.trait("bold"), why)
+        person = self.view.present.get(foe)
+        for item in person.items if person else ():
+            self.want(act.Take(item=item), 3 + weight + self.trait("sly"), why)
+        for other in self.view.present:
+            if other != foe and self.trust(other) >= 1:
+                self.want(act.Help(target=other), 2 + weight + self.trait("warm"), why)
         last = self.view.seen.get(foe)
         if self.stage >= 2 and foe not in self.view.present and last and last["location"]:
             self._go(last["location"], weight - 1, why, 1)

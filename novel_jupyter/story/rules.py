@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from . import actions as act
 from .actions import Action
-from .laws import refusal
+from .laws import refusal_of
 from .look import Look
 from .world import State
 
@@ -23,7 +23,7 @@ def legal_actions(state: State, character: str) -> list[Action]:
     look = Look(state)
     if not look.acts(character):
         return []
-    return [action for action in _candidates(look, character) if refusal(look, character, action) is None]
+    return [action for action in _candidates(look, character) if refusal_of(look, character, action) is None]
 
 
 def _topics(look: Look, me: str) -> list[str]:

@@ -31,6 +31,8 @@ VoiceKind: TypeAlias = Literal[
     "ask", "persuade", "threaten", "attack", "help", "betray", "defend", "wait", "take"
 ]
 
+Forbidden: TypeAlias = Literal["attack", "threaten", "betray", "take"]
+
 PathPattern: TypeAlias = Annotated[
     str,
     StringConstraints(pattern=r"^(/([A-Za-z0-9_:.-]+\*?|\*))*(/\*\*)?$", min_length=2, max_length=200),
@@ -239,6 +241,8 @@ class Story(Part):
     title: Name
     premise: Text
     style: Style = Style()
+    forbids: Annotated[list[Forbidden], Field(max_length=4)] = []
+    """What nobody does in this story: without `attack`, nobody comes to harm in it at all."""
     opening: Opening
     locations: Annotated[dict[Id, Location], Field(min_length=1, max_length=40)]
     characters: Annotated[dict[Id, Character], Field(min_length=1, max_length=24)]

@@ -31,6 +31,8 @@ class SceneState(TypedDict):
     """How the chronicle sounds; terse where it does not say."""
     teller: NotRequired[str | None]
     """The character in whose first person it is told."""
+    forbids: NotRequired[list[str]]
+    """Kinds of action that nobody tries in this story."""
 
 
 class CharacterState(TypedDict):

@@ -12,12 +12,36 @@ from typing import Final
 
 from . import effects as fx
 from .actions import Ask, Betray, Help, Persuade, Tell, Threaten
-from .physical import grudge, price
+from .costs import grudge, price
 from .ruling import Aside, Attempt, Ruling
+from .shapes import GoalState
 from .world import MAX_HEALTH
 
 SLIP: Final = 5
 """A question that falls so low says more than it asks."""
+
+
+BOND: Final = 2
+"""From this trust on, who was stood by stands by."""
+
+
+def bond(it: Attempt, ruling: Ruling, friend: str, gain: int) -> None:
+    """Whom one has won over that far wants to see one safe, from now on."""
+    look = it.look
+    goals = look.seat(friend)["goals"]
+    known = any(goal["kind"] in ("protect", "harm") and goal["target"] == it.me for goal in goals.values())
+    if known or look.trust(friend, it.me) + gain < BOND:
+        return
+    goal: GoalState = {
+        "text": f"stand by {it.name}",
+        "kind": "protect",
+        "target": it.me,
+        "how": None,
+        "by": None,
+        "weight": 1,
+        "status": "open",
+    }
+    ruling.effects.append(fx.GoalGained(friend, f"friend_{it.me}"[:32], goal))
 
 
 def speak(it: Attempt, ruling: Ruling, speaker: str, fact: str) -> None:
@@ -177,7 +201,9 @@ def persuade(it: Attempt) -> Ruling:
         return ruling
     _yield(it, ruling, target, it.action.about, "persuade")
     if it.action.about is None:
-        ruling.effects.append(fx.Trusted(target, it.me, 2 if outcome == "success" else 1))
+        gain = 2 if outcome == "success" else 1
+        ruling.effects.append(fx.Trusted(target, it.me, gain))
+        bond(it, ruling, target, gain)
     if outcome == "cost":
         price(it, ruling, target)
     return ruling
@@ -239,6 +265,7 @@ def help_(it: Attempt) -> Ruling:
     target, look = it.action.target, it.look
     ruling = Ruling("success", f"{it.name} stood by {look.name(target)}.", mentions=[target])
     ruling.effects = [fx.Trusted(target, it.me, 1)]
+    bond(it, ruling, target, 1)
     ruling.tell("act:help", B=target)
     if look.people[target]["health"] < MAX_HEALTH:
         ruling.reason = f"{it.name} tended {look.name(target)}’s wound."

@@ -103,7 +103,7 @@ class Table:
             ruling.tags = [f"act:{act}"]
         if frame.location != stage["scene"]["location"]:
             ruling.tags.append(f"scene:{frame.location}")
-        coming = entrances(self.look, frame, self.turn.agents - set(self.turn.proposals))
+        coming = entrances(self.look, frame, self.turn.agents - set(self.turn.proposals), self.turn.turn)
         for index, who in enumerate(coming):
             ruling.effects.append(fx.Moved(who, frame.location))
             ruling.tags.append(f"entered:{who}")

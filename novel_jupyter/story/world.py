@@ -110,6 +110,8 @@ def _seat(story: Story, me: str, character: Character) -> SeatState:
         # What is bolted down is known to everybody who lives here; the rest must be seen.
         if not item.hidden and (not item.portable or place == character.start or holders.get(id) == me):
             seen[id] = {"location": place, "holder": holders.get(id), "turn": 0}
+    # Where one lives one has looked already.
+    seen[character.start] = {"location": character.start, "holder": None, "turn": 0}
     return {
         "location": character.start,
         "goals": {
@@ -209,6 +211,7 @@ def initial_state(story: Story) -> dict[str, JsonValue]:
             "tense": story.style.tense,
             "tone": story.style.tone,
             "teller": story.style.of if story.style.person == "first" else None,
+            "forbids": list(story.forbids),
         },
         "characters": {
             id: {

@@ -38,7 +38,11 @@ def _judged(state: State, action: dict[str, object], seed: str = "s") -> tuple[b
 def test_what_is_dramatic() -> None:
     assert _judged(START, {"kind": "wait"}) == (False, False)
     assert _judged(START, {"kind": "move", "target": "yard"}) == (False, False)
-    assert _judged(START, {"kind": "help", "target": "bo"}) == (False, False)
+    assert _judged(START, {"kind": "defend", "target": "bo"}) == (False, False)
+    # Whoever is stood by by a friend wants something from then on; once.
+    assert _judged(START, {"kind": "help", "target": "bo"}) == (True, True)
+    friends = one_turn(START, {"ann": {"kind": "help", "target": "bo"}}).state
+    assert _judged(friends, {"kind": "help", "target": "bo"}) == (False, False)
     # Somebody learns something; a second time it is no news.
     assert _judged(START, {"kind": "tell", "fact": "debt"}) == (True, True)
     told = one_turn(START, {"ann": {"kind": "tell", "fact": "debt"}}).state

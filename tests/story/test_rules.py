@@ -16,6 +16,7 @@ from novel_jupyter.story.world import State, initial_state
 
 START: State = initial_state(load_story(SMALL, "small.yaml"))
 KEYLESS = carry_out(START, [Held("key", "bo")])
+TAME: State = initial_state(load_story(SMALL + "forbids: [attack]\n", "small.yaml"))
 APART = carry_out(START, [Moved("bo", "yard")])
 
 CASES: list[tuple[State, dict[str, object], str]] = [
@@ -24,6 +25,7 @@ CASES: list[tuple[State, dict[str, object], str]] = [
     (KEYLESS, {"kind": "move", "target": "attic"}, "physics.locked"),
     (APART, {"kind": "ask", "target": "bo"}, "physics.same_place"),
     (START, {"kind": "ask", "target": "ann"}, "social.oneself"),
+    (TAME, {"kind": "attack", "target": "bo"}, "social.fitting"),
     (START, {"kind": "ask", "target": "nobody"}, "knowledge.who"),
     (carry_out(START, [Hid("bo")]), {"kind": "attack", "target": "bo"}, "physics.same_place"),
     (START, {"kind": "search", "target": "yard"}, "physics.same_place"),
@@ -118,3 +120,10 @@ def test_who_is_quicker_has_it() -> None:
             if event.character in ("ann", "bo") and event.roll is None
         ]
         assert results[0] == "success"
+
+
+def test_in_a_story_without_blows_nobody_comes_to_harm() -> None:
+    assert "attack" not in {option.kind for option in legal_actions(TAME, "ann")}
+    for seed in range(12):
+        outcome = one_turn(TAME, {"ann": {"kind": "take", "item": "coin"}}, seed=str(seed))
+        assert [who["health"] for who in Look(outcome.state).people.values()] == [3, 3]
