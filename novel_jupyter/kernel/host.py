@@ -32,6 +32,7 @@ from .handle import SessionHandle
 from .listeners import Frame
 from .models.account import Account, Caps, opened
 from .models.exchange import Exchange
+from .readings import Readings
 from .streaming import ProseStream
 from .turns import HostSession, Request, result_of
 
@@ -84,6 +85,7 @@ class AgentHost:
         self._turn_spent: tuple[object, Usage] = (None, Usage())
         self.last_error: Exception | None = None
         """What went wrong in an agent last."""
+        self._readings = Readings(handle)
         self._offs: list[Callable[[], None]] = []
         self._asking: asyncio.Task[None] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -120,6 +122,7 @@ class AgentHost:
         for off in self._offs:
             off()
         self._offs = []
+        await self._readings.stop()
         for task in (self._asking, self._running):
             if task is not None:
                 task.cancel()
@@ -141,6 +144,8 @@ class AgentHost:
         free = host["holder"] is None and self.user_id in host["admitted"]
         if free and self.handle.joined and (self._asking is None or self._asking.done()):
             self._asking = asyncio.create_task(self._ask())
+        if host["holder"] == self.user_id:
+            self._readings.look()
         if self._begun and self._request and not self._request.is_current(state, self.user_id):
             self._cancel()
 
