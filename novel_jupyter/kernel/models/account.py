@@ -139,7 +139,9 @@ class Account:
         """`made_by` of the wire, with what models cost here and where the offline rules stood in."""
         agents: dict[str, JsonValue] = dict(made_by["agents"])
         for agent, usage in self.agents.items():
+            own: Any = agents.get(agent) or {}
             agents[agent] = {
+                **own,
                 **usage.to_json(),
                 "cost": round(usage.cost, 9),
                 "model": self.models[agent],
