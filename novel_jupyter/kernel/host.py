@@ -28,6 +28,7 @@ from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.persona import PersonaAgent
 from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnOutcome, TurnRecord
 
+from .advising import Advising
 from .agents import Agents
 from .billing import Billing
 from .errors import CommandRefused, NovelError
@@ -35,6 +36,7 @@ from .handle import SessionHandle
 from .hooks import Hooks, Made, made_by_telling, made_by_turn
 from .listeners import Frame
 from .models.account import Caps
+from .readings import Readings
 from .streaming import ProseStream
 from .turns import HostSession, Request, result_of
 
@@ -81,9 +83,11 @@ class AgentHost:
         )
         self.hooks = Hooks()
         self.billing = Billing(handle, caps)
+        self.advising = Advising(handle, self.agents, self.billing, self._note)
         self.pace = pace
         self.last_error: BaseException | None = None
         """What went wrong in an agent last."""
+        self._readings = Readings(handle)
         self._offs: list[Callable[[], None]] = []
         self._asking: asyncio.Task[None] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -142,6 +146,8 @@ class AgentHost:
             off()
         self._offs = []
         self.hooks.stop()
+        await self.advising.stop()
+        await self._readings.stop()
         for task in (self._asking, self._running):
             if task is not None:
                 task.cancel()
@@ -163,6 +169,9 @@ class AgentHost:
         free = host["holder"] is None and self.user_id in host["admitted"]
         if free and self.handle.joined and (self._asking is None or self._asking.done()):
             self._asking = asyncio.create_task(self._ask())
+        if host["holder"] == self.user_id:
+            self.advising.look()
+            self._readings.look()
         if self._begun and self._request and not self._request.is_current(state, self.user_id):
             self._cancel()
 
