@@ -1,33 +1,20 @@
 """Refuses sentences that say more than what happened.
 
-Law: a sentence may name only whom and what its events are about, may tell of a death, a wound, a fire or a
-departure only where an event has one, and may say no fact that no event of it says.
+Law: a sentence may name only whom and what its events are about and nobody who is not in the story, may claim
+only what an event bears out (see `claims`), and may say no fact that no event of it says.
 Parts: `Checker`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
+from .claims import Claims, strangers
 from .turn import Sentence, StoryEvent, TurnRecord
 
-_CLAIMS: Final[Mapping[str, tuple[str, ...]]] = {
-    # Words that claim an outcome → tags of which one must be there.
-    r"\b(dies|died|dead|killed|kills|corpse|murdered|murders)\b": ("died:", "ended:"),
-    r"\b(bleeds|bled|bleeding|wounded|wounds|stabbed|stabs|bloody)\b": (
-        "hurt:",
-        "died:",
-        "healed:",
-        "ended:",
-    ),
-    r"\b(burned|burns|burnt|ashes|destroyed|destroys|shattered)\b": ("destroyed:", "did:", "ended:"),
-    r"\b(drowned|drowns|sank|shipwrecked)\b": ("departed:", "ended:"),
-    r"\b(unlocked|unlocks)\b": ("opened:",),
-    r"\b(confessed|confesses|confided|confides)\b": ("spoken:", "learned:"),
-}
 _FLAGS: Final = {"character": re.RegexFlag(0), "item": re.IGNORECASE, "location": re.IGNORECASE}
+_CAPITALS: Final = re.compile(r"[A-Z][a-zé]+(?:-[A-Z][a-z]+)*")
 _WORD: Final = re.compile(r"[a-z’']{4,}")
 _ENOUGH: Final = 70
 """Percent of a withheld fact's words that make a sentence tell it."""
@@ -45,7 +32,8 @@ class Checker:
             for id, name in by_length
         ]
         self._withheld = [frozenset(_WORD.findall(text.lower())) for text in record.withheld]
-        self._claims = [(re.compile(pattern, re.IGNORECASE), tags) for pattern, tags in _CLAIMS.items()]
+        self._claims = Claims.of(record.names)
+        self._known = {word for name in record.names.values() for word in _CAPITALS.findall(name.name)}
 
     def problem(self, sentence: Sentence) -> str | None:
         """What is wrong with a sentence, in words, or None."""
@@ -60,13 +48,15 @@ class Checker:
                 rest = name.sub(" ", rest)
             elif name.search(rest) and not name.search(given):
                 return f"names {id!r}, which is not in its events"
-        tags = [tag for event in cited for tag in event.tags]
-        own = _unquoted(sentence.text)
-        for claim, needed in self._claims:
-            found = claim.search(own)
-            if found and not any(tag.startswith(needed) for tag in tags) and not claim.search(given):
-                return f"tells of {found.group()!r}, which did not happen"
+        known = self._known | set(_CAPITALS.findall(given))
+        if unknown := next(strangers(sentence.text, known), None):
+            return f"names {unknown!r}, whom nobody knows"
+        if claimed := self._claims.wrong(_unquoted(sentence.text), cited, given):
+            return f"tells of {claimed!r}, which did not happen"
         said = frozenset(_WORD.findall(sentence.text.lower()))
+        # What is for one seat alone may bring the very fact that others are not told.
+        brought = " ".join(_given(event) for event in cited if event.audience != "everyone")
+        said -= frozenset(_WORD.findall(brought.lower()))
         for fact in self._withheld:
             if fact and 100 * len(fact & said) >= _ENOUGH * len(fact):
                 return "tells what nobody has said"
