@@ -41,11 +41,12 @@ class Checker:
         # Longest first, and what is allowed is blanked out: the lamp room is no mention of the lamp.
         by_length = sorted(record.names.items(), key=lambda named: (-len(named[1].name), named[0]))
         self._names = [
-            (id, re.compile(rf"(?<!\w){re.escape(name.name)}(?!\w)", _FLAGS[name.kind]))
+            (id, name.name.lower(), re.compile(rf"(?<!\w){re.escape(name.name)}(?!\w)", _FLAGS[name.kind]))
             for id, name in by_length
         ]
         self._withheld = [frozenset(_WORD.findall(text.lower())) for text in record.withheld]
         self._claims = [(re.compile(pattern, re.IGNORECASE), tags) for pattern, tags in _CLAIMS.items()]
+        self._any_claim = re.compile("|".join(f"(?:{pattern})" for pattern in _CLAIMS), re.IGNORECASE)
 
     def problem(self, sentence: Sentence) -> str | None:
         """What is wrong with a sentence, in words, or None."""
@@ -55,14 +56,17 @@ class Checker:
         given = " ".join(_given(event) for event in cited)
         allowed = {id for event in cited for id in (event.character, *event.mentions, event.location)}
         rest = sentence.text
-        for id, name in self._names:
+        low = rest.lower()
+        for id, plain, name in self._names:
+            if plain not in low:
+                continue
             if id in allowed:
                 rest = name.sub(" ", rest)
             elif name.search(rest) and not name.search(given):
                 return f"names {id!r}, which is not in its events"
         tags = [tag for event in cited for tag in event.tags]
         own = _unquoted(sentence.text)
-        for claim, needed in self._claims:
+        for claim, needed in self._claims if self._any_claim.search(own) else ():
             found = claim.search(own)
             if found and not any(tag.startswith(needed) for tag in tags) and not claim.search(given):
                 return f"tells of {found.group()!r}, which did not happen"
