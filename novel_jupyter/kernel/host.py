@@ -30,7 +30,7 @@ from .commands import Ack
 from .errors import CommandRefused, NovelError
 from .handle import SessionHandle
 from .listeners import Frame
-from .models.account import Account, Caps, opened
+from .models.account import Account, Caps, current, opened
 from .models.exchange import Exchange
 from .streaming import ProseStream
 from .turns import HostSession, Request, result_of
@@ -332,6 +332,8 @@ class AgentHost:
                     self._streams[-1].add(seat.text)
             async for sentence in chronicler.stream(record):
                 stream.add(chunk(sentence, first=not sentences))
+                if sentence.fallback and (account := current()) is not None:
+                    account.corrected(chronicler.name)
                 sentences.append(sentence)
             for each in self._streams:
                 await each.finish()

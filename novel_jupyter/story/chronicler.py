@@ -57,7 +57,8 @@ class ChroniclerAgent:
         self, record: TurnRecord, sentences: list[Sentence], seats: Iterable[SeatNarrative] = ()
     ) -> Narrative:
         """The narrative that streamed sentences make."""
-        made_by = MadeBy(self.brain.engine, self.brain.model, agents={self.name: Usage()})
+        stood_in = any(sentence.fallback for sentence in sentences)
+        made_by = MadeBy(self.brain.engine, self.brain.model, stood_in, {self.name: Usage()})
         so_far = summary.extended(record.so_far, public(record))
         return Narrative(
             record.turn, record.attempt, joined(sentences), tuple(sentences), made_by, tuple(seats), so_far
@@ -90,11 +91,11 @@ class ChroniclerAgent:
                     if event.id in sentence.events and event.id not in told and event.beats:
                         told.add(event.id)
                         flat = prose.plain(event, record.names.get(record.teller or ""))
-                        yield replace(flat, paragraph=sentence.paragraph)
+                        yield replace(flat, paragraph=sentence.paragraph, fallback=True)
         except BrainError:
             for sentence in prose.tell(record):
                 if told.isdisjoint(sentence.events) and checker.problem(sentence) is None:
-                    yield sentence
+                    yield replace(sentence, fallback=True)
 
     def tell_seat(
         self, record: TurnRecord, character: str, recent: tuple[str, ...] = ()

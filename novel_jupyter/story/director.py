@@ -91,7 +91,7 @@ class DirectorAgent:
 
         progress(self.name, "is setting the scene")
         usage: dict[str, Usage] = {}
-        frame, usage[self.name] = await self._choose_frame(table)
+        frame, usage[self.name], stood_in = await self._choose_frame(table)
         table.open(frame)
 
         asked = [who for who in sorted(turn.agents) if who not in actions and table.look.acts(who)]
@@ -111,7 +111,8 @@ class DirectorAgent:
             raw = turn.proposals[who].action if by == "player" else {}
             table.attempt(who, action, raw or _wire(action), by)
         table.close()
-        made_by = MadeBy(self.brain.engine, self.brain.model, any(d.fallback for d in decisions), usage)
+        stood_in = stood_in or any(decision.fallback for decision in decisions)
+        made_by = MadeBy(self.brain.engine, self.brain.model, stood_in, usage)
         return table.outcome(made_by, {who: decision.reasons for who, decision in chosen.items()})
 
     def frame(self, look: Look) -> list[Frame]:
@@ -140,7 +141,8 @@ class DirectorAgent:
 
         return sorted(actions, key=key)
 
-    async def _choose_frame(self, table: Table) -> tuple[Frame, Usage]:
+    async def _choose_frame(self, table: Table) -> tuple[Frame, Usage, bool]:
+        """The scene, what it cost, and whether the offline rules had to choose it."""
         mood = table.dice.pick(table.moods(), DIRECTOR, "mood")
         frames = tuple(
             Frame(frame.location, frame.focus, frame.mood or mood, frame.stakes)
@@ -157,8 +159,8 @@ class DirectorAgent:
             frame, usage = await self.brain.frame(view)
         except BrainError as error:
             frame, _ = await OfflineBrain().frame(view)
-            return frame, error.usage
-        return (frame if frame in frames else frames[0]), usage
+            return frame, error.usage, True
+        return (frame, usage, False) if frame in frames else (frames[0], usage, True)
 
     async def _ask(self, table: Table, who: str, frame: Frame, progress: Progress) -> Decision:
         call = frame.location if who in frame.focus else None

@@ -348,11 +348,14 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One checked sentence. `paragraph` says that it begins one."""
+    """One checked sentence. `paragraph`: it begins one. `fallback`: the offline rules found its words, in place
+    of others.
+    """
 
     text: str
     events: tuple[str, ...]
     paragraph: bool = False
+    fallback: bool = field(default=False, compare=False)
 
     def to_json(self) -> Json:
         return {"text": self.text, "events": list(self.events)}

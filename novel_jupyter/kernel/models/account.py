@@ -26,6 +26,8 @@ WHY: Final[Mapping[str, str]] = {
     "refused": "the model would not answer",
     "truncated": "the model’s answer was cut off",
     "incomplete": "the model left out what happened",
+    "withheld": "the model said more than was asked for, and nobody was told it",
+    "untrue": "what was told did not happen",
     "failed": "the model could not be reached",
     "denied": "the model’s provider refused the request",
     "budget": "the limit for tokens or cost is reached",
@@ -134,6 +136,11 @@ class Account:
         """The offline rules stand in for an agent's model."""
         self.fallbacks[agent] = word
         self._show(agent, f"{WHY.get(word, word)}: the offline rules stand in · turn {told(self.turn)}")
+
+    def corrected(self, agent: str) -> None:
+        """A sentence of an agent's was replaced by the plain words of what happened."""
+        if agent not in self.fallbacks:
+            self.fell_back(agent, "untrue")
 
     def signed(self, made_by: Mapping[str, Any]) -> dict[str, JsonValue]:
         """`made_by` of the wire, with what models cost here and where the offline rules stood in."""

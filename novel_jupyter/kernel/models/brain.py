@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from novel_jupyter.story.brain import BrainError, Decision, Frame, PersonaView, StageView
@@ -17,7 +18,7 @@ from novel_jupyter.story.turn import DIRECTOR, Sentence, TurnRecord, Usage
 
 from . import prompts
 from .account import WHY, Account, Caps, OverBudget, current
-from .calls import CallFailed, Line, line_of, scrub
+from .calls import CallFailed, Line, line_of
 from .exchange import Exchange, Question
 from .replies import Lines
 
@@ -90,7 +91,7 @@ class ModelBrain:
                         async with aclosing(prose.deltas()) as deltas:
                             async for text in deltas:
                                 for sentence in lines.add(text):
-                                    yield _clean(sentence)
+                                    yield self._clean(sentence)
                     finally:
                         account.pay(asked, prose.usage)
                         exchange.usage += prose.usage
@@ -102,7 +103,7 @@ class ModelBrain:
             if prose.said:
                 exchange.replies.append(prose.said)
             for sentence in lines.end():
-                yield _clean(sentence)
+                yield self._clean(sentence)
             exchange.answer = prose.said or None
             if exchange.problem is None:
                 exchange.problem = _lack(record, lines)
@@ -158,6 +159,9 @@ class ModelBrain:
         exchange.replies.append(found.said)
         return {"choice": found.choice, "why": found.why}
 
+    def _clean(self, sentence: Sentence) -> Sentence:
+        return replace(sentence, text=self._line.scrub(sentence.text))
+
     def _account(self) -> Account:
         return current() or self.account
 
@@ -195,8 +199,6 @@ def _lack(record: TurnRecord, lines: Lines) -> str | None:
         for event in record.events
         if event.beats and event.character != DIRECTOR and event.outcome != "refused"
     }
-    return None if deeds <= lines.told else "incomplete"
-
-
-def _clean(sentence: Sentence) -> Sentence:
-    return Sentence(scrub(sentence.text), sentence.events, sentence.paragraph)
+    if not deeds <= lines.told:
+        return "incomplete"
+    return "withheld" if lines.withheld else None
