@@ -3,7 +3,8 @@
 Law: an exchange is kept under its key once, sealed, and handed to whoever hosts the same attempt next, so
 that no answer is paid for twice; another attempt and another telling ask anew. What it cost is added
 up for good.
-Parts: `asked` (the command), `handed_over` (what a request to a host carries besides its task), `forget`.
+Parts: `asked` (the command), `handed_over` (what a request to a host carries besides its task), `bill` (what
+everybody sees of it), `forget`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from pydantic import JsonValue
 
 from .draft import Context, put
 from .errors import Refused
-from .events import AgentCost
 from .hosting import fenced
 from .messages import Asked
-from .model import SEALED, State
+from .model import SEALED, AgentCost, State
 from .patch import Op, PatchError, check_value
 from .turn import json_of
 from .views import rules_of
@@ -57,6 +57,13 @@ def asked(ctx: Context, data: Asked) -> None:
 def handed_over(state: State) -> dict[str, JsonValue]:
     """What was asked already for what is under way, and what the session has cost so far."""
     return {"asked": cast(JsonValue, _kept(state)), "spent": json_of(_spent(state))}
+
+
+def bill(state: State) -> list[Op]:
+    """The public sum of what models have cost, where it is no longer what everybody reads."""
+    spent = json_of(_spent(state))
+    shown = rules_of(state)["session"].get("spent", _NOTHING)
+    return [] if spent == shown else [put("/session/spent", spent)]
 
 
 def forget() -> Op:

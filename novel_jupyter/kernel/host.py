@@ -370,6 +370,8 @@ class AgentHost:
 
     def _progress(self, request: Request, agent: str, text: str) -> None:
         data: dict[str, Any] = {"kind": "progress", **request.fence, "agent": agent[:120], "text": text[:200]}
+        if (account := current()) is not None and (spent := account.spent()) is not None:
+            data["spent"] = spent
         self.handle.send_live("system_message", data)
 
 

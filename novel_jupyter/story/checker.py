@@ -87,7 +87,7 @@ def _given(event: StoryEvent) -> list[str]:
 def _own(text: str, cited: Iterable[StoryEvent]) -> str:
     """What the teller says, without what people say and without a fact that is told in its own words.
 
-    What a player typed is in nobody's words but the character's: the teller may quote it, and not make it true.
+    What a player typed are the character's words: the teller may quote them, and not make them true.
     """
     for event in cited:
         for said in () if event.action.get("kind") == "free" else _given(event):

@@ -348,9 +348,7 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One checked sentence. `paragraph`: it begins one. `fallback`: the offline rules found its words, in place
-    of others.
-    """
+    """One checked sentence. `paragraph`: it begins one. `fallback`: its words stand in for others."""
 
     text: str
     events: tuple[str, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,7 @@ class Script:
         self.asked.append(asked)
         return await self.choose(asked)
 
-    async def told(self, asked: Asked) -> AsyncIterator[str]:
+    async def told(self, asked: Asked) -> AsyncGenerator[str, None]:
         """`tell`, noted."""
         self.asked.append(asked)
         try:
@@ -157,7 +157,7 @@ class Failing(Script):
 class Injecting(Script):
     """It does what its data says: an order stands after the word INJECT, as JSON.
 
-    `choice` is taken whether or not it is on offer, `extra` is added to the answer; `say` is told of the first
+    `choice` is taken whether or not it is on offer, and `extra` added to the answer; `say` is told of every
     event, and `shout` of none.
     """
 

@@ -53,7 +53,7 @@ class _Completions(RequestHandler):
             self.set_status(status.status)
             self.finish({"error": {"message": status.text.replace("{key}", provider.keys[-1]), "code": "x"}})
         except ConnectionError:
-            self.request.connection.stream.close()  # type: ignore[attr-defined]
+            self.detach().close()
 
     def on_connection_close(self) -> None:
         if self.working is not None:

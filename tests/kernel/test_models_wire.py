@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from kernel.hosting import SECONDS, hosting, reached
@@ -41,7 +42,7 @@ def _loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def brain_at(provider: Provider, monkeypatch: pytest.MonkeyPatch, **options: float) -> ModelBrain:
+def brain_at(provider: Provider, monkeypatch: pytest.MonkeyPatch, **options: Any) -> ModelBrain:
     monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
     return ModelBrain(NAME, price=PRICE, **options)
 
@@ -90,9 +91,9 @@ async def test_a_host_is_configured_by_the_environment(monkeypatch: pytest.Monke
         await host.handle.direct("lock")
         await reached(host.handle, "collect", 2)
         assert len(provider.bodies) > 2
-    (told,) = [event for event in server.events if event.data["kind"] == "turn"]
-    assert told.data["made_by"]["model"] == NAME
-    assert not told.data["made_by"]["fallback"]
+    told: Any = next(event.data for event in server.events if event.data["kind"] == "turn")
+    assert told["made_by"]["model"] == NAME
+    assert not told["made_by"]["fallback"]
 
 
 class Quota(Script):
@@ -102,7 +103,8 @@ class Quota(Script):
         raise Status(self.status, self.text)
 
     async def tell(self, asked: Asked) -> AsyncIterator[str]:
-        raise Status(self.status, self.text)
+        for _ in asked.prompt:
+            raise Status(self.status, self.text)
         yield ""
 
 

@@ -91,6 +91,12 @@ class Account:
         """What the turn has cost so far."""
         return sum(self.agents.values(), self.before)
 
+    def spent(self) -> dict[str, JsonValue] | None:
+        """`spent` of the wire; None where nobody was paid."""
+        if self.session == Usage():
+            return None
+        return {"turn": _rounded(self.turn), "session": _rounded(self.session)}
+
     def known(self, question: Question) -> Exchange | None:
         """What was answered to this very question before."""
         raw = self._asked.get(question.key)
@@ -146,11 +152,7 @@ class Account:
         """`made_by` of the wire, with what models cost here and where the offline rules stood in."""
         agents: dict[str, JsonValue] = dict(made_by["agents"])
         for agent, usage in self.agents.items():
-            agents[agent] = {
-                **usage.to_json(),
-                "cost": round(usage.cost, 9),
-                "model": self.models[agent],
-            }
+            agents[agent] = {**_rounded(usage), "model": self.models[agent]}
         for agent, word in self.fallbacks.items():
             line: Any = agents.get(agent) or Usage().to_json()
             agents[agent] = {**line, "fallback": word}
@@ -173,6 +175,10 @@ def told(usage: Usage) -> str:
     """`1,234 tokens, $0.0012`."""
     cost = f", ${usage.cost:.4f}" if usage.cost else ""
     return f"{_tokens(usage):,} tokens{cost}"
+
+
+def _rounded(usage: Usage) -> dict[str, JsonValue]:
+    return {**usage.to_json(), "cost": round(usage.cost, 9)}
 
 
 def _tokens(usage: Usage) -> int:

@@ -289,13 +289,14 @@ def _may_cost(error: Exception) -> bool:
 def line_of(model: str | Model, seconds: float, max_tokens: int, price: tuple[float, float] | None) -> Line:
     """A line to `provider:model`, or to a model object of pydantic-ai. Raises ImportError or ValueError."""
     from pydantic_ai.exceptions import UserError
-    from pydantic_ai.models import Model, infer_model
+    from pydantic_ai.models import infer_model
 
-    if not isinstance(model, str | Model):
-        raise ValueError(f"a model is 'provider:model' or a model of pydantic-ai, not a {type(model).__name__}")
     try:
         found = infer_model(model)
     except UserError as error:
         raise ValueError(str(error)) from None
+    except TypeError:
+        kind = type(model).__name__
+        raise ValueError(f"a model is 'provider:model' or a model of pydantic-ai, not a {kind}") from None
     name = model if isinstance(model, str) else f"{model.system}:{model.model_name}"
     return Line(found, name, seconds, max_tokens, price, keys_in(found))

@@ -30,7 +30,7 @@ class Lines:
         self.unfinished = False
         """Whether the last line was cut off."""
         self.withheld = False
-        """Whether there were lines that cite nothing of this turn, but for words that lead up to the telling."""
+        """Whether lines cited nothing of this turn, other than those that led up to the telling."""
 
     def add(self, text: str) -> Iterator[Sentence]:
         *lines, self._rest = (self._rest + text).split("\n")
