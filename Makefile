@@ -61,6 +61,7 @@ vitest: $(LABEXT)/node_modules/.stamp
 types: $(VENV)/.dev $(LABEXT)/node_modules/.stamp
 	@$(WITH_NODE) $(BIN)/python scripts/generate_protocol.py
 	@$(BIN)/python scripts/generate_readme.py
+	@$(BIN)/python scripts/generate_story_docs.py
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix .

@@ -269,6 +269,7 @@ export interface AgentCost {
   cost: number;
   model?: string;
   fallback?: string;
+  agent?: string;
 }
 
 /**

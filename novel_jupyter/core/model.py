@@ -190,6 +190,8 @@ class AgentCost(TypedDict):
     """Which model, where it is not the one of the whole."""
     fallback: NotRequired[str]
     """Why the offline rules stood in for it, in one word."""
+    agent: NotRequired[str]
+    """The class that it was, where a notebook brought its own."""
 
 
 class SessionState(TypedDict):

@@ -69,7 +69,7 @@ def _change(story: Story, **agents: Any) -> None:
     """A cell that was run again may bring other agents."""
     for name, value in agents.items():
         if value is not None and story.host is not None:
-            setattr(story.host, name, value)
+            setattr(story.host if name == "pace" else story, name, value)
 
 
 def _shell() -> Any:
@@ -101,8 +101,8 @@ async def open(
     *,
     settings: Mapping[str, JsonValue] | None = None,
     seed: str | None = None,
-    director: DirectorAgent | None = None,
-    chronicler: ChroniclerAgent | None = None,
+    director: DirectorAgent | type[DirectorAgent] | None = None,
+    chronicler: ChroniclerAgent | type[ChroniclerAgent] | None = None,
     model: Any = None,
     caps: Caps | None = None,
     pace: float | None = None,
@@ -134,8 +134,8 @@ async def open(
 async def join(
     session_id: str,
     *,
-    director: DirectorAgent | None = None,
-    chronicler: ChroniclerAgent | None = None,
+    director: DirectorAgent | type[DirectorAgent] | None = None,
+    chronicler: ChroniclerAgent | type[ChroniclerAgent] | None = None,
     model: Any = None,
     caps: Caps | None = None,
     pace: float | None = None,

@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import astuple
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final, cast
 
+import orjson
 from pydantic import JsonValue
 
 from novel_jupyter.core.errors import way_of
@@ -24,14 +26,16 @@ from novel_jupyter.story.brain import Brain, BrainError
 from novel_jupyter.story.chronicler import ChroniclerAgent, chunk
 from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.persona import PersonaAgent
-from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnOutcome, TurnRecord, Usage
+from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnOutcome, TurnRecord
 
-from .commands import Ack
+from .agents import Agents
+from .billing import Billing
 from .errors import CommandRefused, NovelError
 from .handle import SessionHandle
+from .hooks import Hooks, Made, made_by_telling, made_by_turn
 from .listeners import Frame
-from .models.account import Account, Caps, current, opened
-from .models.exchange import Exchange
+from .models.account import Caps, current
+from .readings import Readings
 from .streaming import ProseStream
 from .turns import HostSession, Request, result_of
 
@@ -64,8 +68,8 @@ class AgentHost:
         handle: SessionHandle,
         user_id: str,
         *,
-        director: DirectorAgent | None = None,
-        chronicler: ChroniclerAgent | None = None,
+        director: DirectorAgent | type[DirectorAgent] | None = None,
+        chronicler: ChroniclerAgent | type[ChroniclerAgent] | None = None,
         personas: Mapping[str, PersonaAgent] | None = None,
         pace: float | None = None,
         brain: Brain | None = None,
@@ -73,17 +77,15 @@ class AgentHost:
     ) -> None:
         self.handle = handle
         self.user_id = user_id
-        self.director = director or DirectorAgent(brain)
-        self.chronicler = chronicler or ChroniclerAgent(brain)
-        if personas:
-            self.director.personas.update(personas)
+        self.agents = Agents(
+            self._characters, director=director, chronicler=chronicler, personas=personas, brain=brain
+        )
+        self.hooks = Hooks()
+        self.billing = Billing(handle, caps)
         self.pace = pace
-        self.caps = caps or Caps()
-        self.spent = Usage()
-        """What models have cost in this session, as far as this host knows: cancelled turns too."""
-        self._turn_spent: tuple[object, Usage] = (None, Usage())
-        self.last_error: Exception | None = None
+        self.last_error: BaseException | None = None
         """What went wrong in an agent last."""
+        self._readings = Readings(handle)
         self._offs: list[Callable[[], None]] = []
         self._asking: asyncio.Task[None] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -92,6 +94,25 @@ class AgentHost:
         self._streams: list[ProseStream] = []
         self._submitted: set[str] = set()
         self._retold_at = 0
+
+    def _characters(self) -> Collection[str]:
+        return rules_of(self.handle.state)["seats"]
+
+    @property
+    def director(self) -> DirectorAgent:
+        return self.agents.director
+
+    @director.setter
+    def director(self, director: DirectorAgent | type[DirectorAgent]) -> None:
+        self.agents.director = director
+
+    @property
+    def chronicler(self) -> ChroniclerAgent:
+        return self.agents.chronicler
+
+    @chronicler.setter
+    def chronicler(self, chronicler: ChroniclerAgent | type[ChroniclerAgent]) -> None:
+        self.agents.chronicler = chronicler
 
     @property
     def is_hosting(self) -> bool:
@@ -111,6 +132,8 @@ class AgentHost:
             on("online", lambda _: self._back()),
             on("retelling", self._retelling),
             on("error", self._live_refused),
+            on("resolved", self._stored),
+            on("turn", self._stored),
         ]
         self._look()
         return self
@@ -120,6 +143,8 @@ class AgentHost:
         for off in self._offs:
             off()
         self._offs = []
+        self.hooks.stop()
+        await self._readings.stop()
         for task in (self._asking, self._running):
             if task is not None:
                 task.cancel()
@@ -141,6 +166,8 @@ class AgentHost:
         free = host["holder"] is None and self.user_id in host["admitted"]
         if free and self.handle.joined and (self._asking is None or self._asking.done()):
             self._asking = asyncio.create_task(self._ask())
+        if host["holder"] == self.user_id:
+            self._readings.look()
         if self._begun and self._request and not self._request.is_current(state, self.user_id):
             self._cancel()
 
@@ -214,21 +241,24 @@ class AgentHost:
         resolving = request.task == "resolve"
         try:
             async with asyncio.timeout(AGENTS_SECONDS):
-                with self._accounted(request) as account:
-                    data = await (self._resolve(request) if resolving else self._narrate(request))
+                show = partial(self._progress, request)
+                with self.billing.of_task(request, show) as account:
+                    data, made = await (self._resolve(request) if resolving else self._narrate(request))
             data["made_by"] = account.signed(cast(Any, data["made_by"]))
-        except Exception as error:
+            # What an agent made may be anything; what cannot travel fails here, not in the queue.
+            orjson.dumps(data)
+        except (Exception, SystemExit) as error:
             self._note(error)
             step = RESULT if resolving else NARRATIVE
             await self._commit(request, step, self._failure(request, _word(error)))
             return
-        await self._deliver(request, data)
+        await self._deliver(request, data, made)
 
-    async def _deliver(self, request: Request, data: dict[str, JsonValue]) -> None:
+    async def _deliver(self, request: Request, data: dict[str, JsonValue], made: list[Made]) -> None:
         """Commit; where the rules do not take it, say so instead of leaving the turn without an end."""
         step = RESULT if request.task == "resolve" else NARRATIVE
         try:
-            await self._commit(request, step, data)
+            await self._commit(request, step, data, made)
         except CommandRefused as refused:
             if refused.code == GONE:
                 raise
@@ -236,7 +266,14 @@ class AgentHost:
             step = RESULT_REFUSED if request.task == "resolve" else NARRATIVE_REFUSED
             await self._commit(request, step, self._failure(request, "refused"))
 
-    async def _commit(self, request: Request, step: int, data: dict[str, JsonValue]) -> None:
+    def _stored(self, frame: Frame) -> None:
+        """A result or a telling is in the log."""
+        if frame["id"] is not None:
+            self.hooks.committed(frame["id"])
+
+    async def _commit(
+        self, request: Request, step: int, data: dict[str, JsonValue], made: Iterable[Made] = ()
+    ) -> None:
         """Send one of the steps of a turn. Raises CommandRefused, but for what is over already."""
         name = f"host:{request.data['turn']}.{request.data['attempt']}"
         if request.data.get("retelling"):
@@ -245,8 +282,10 @@ class AgentHost:
         for client_id in (name, f"{name}.t{request.data['token']}"):
             id = f"{client_id}:{step}"
             self._submitted.add(id)
+            self.hooks.prepare(id, made)
             try:
                 await self.handle.submit("agent_action", data, id)
+                self.hooks.committed(id)
                 return
             except CommandRefused as refused:
                 if refused.code in OVER:
@@ -262,46 +301,14 @@ class AgentHost:
         kind = "turn_failed" if request.task == "resolve" else "narration_failed"
         return {"kind": kind, **request.fence, "code": code}
 
-    def _note(self, error: Exception) -> None:
+    def _note(self, error: BaseException) -> None:
         self.last_error = error
         # Its words may quote a key or a prompt, and what is logged can end up in a saved notebook.
         log.error("an agent failed: %s (the error itself is story.host.last_error)", way_of(error))
 
-    # --- what models cost
-
-    @contextlib.contextmanager
-    def _accounted(self, request: Request) -> Iterator[Account]:
-        """The account of this request; what is answered goes into the log as it comes."""
-
-        def record(key: str, exchange: Exchange) -> None:
-            data = {"kind": "asked", **request.fence, "key": key, "exchange": exchange.to_json()}
-            try:
-                answer = self.handle.submit("agent_action", {**data, "spent": exchange.usage.to_json()})
-            except NovelError as error:
-                log.warning("an answer of a model was not recorded: %s", error)
-            else:
-                answer.add_done_callback(_noted)
-
-        turn = tuple(request.data[name] for name in ("turn", "attempt", "branch"))
-        before = self._turn_spent[1] if self._turn_spent[0] == turn else Usage()
-        told = Usage(**request.data.get("spent", {}))
-        account = Account(
-            self.caps,
-            turn=before,
-            session=Usage(*map(max, astuple(self.spent), astuple(told))),
-            asked=request.data.get("asked"),
-            record=record,
-            show=lambda agent, text: self._progress(request, agent, text),
-        )
-        try:
-            with opened(account):
-                yield account
-        finally:
-            self.spent, self._turn_spent = account.session, (turn, account.turn)
-
     # --- the agents
 
-    async def _resolve(self, request: Request) -> dict[str, JsonValue]:
+    async def _resolve(self, request: Request) -> tuple[dict[str, JsonValue], list[Made]]:
         director, base = self.director, self.handle.sequence_id
         session = HostSession(request, self.handle.state)
         outcome: TurnOutcome
@@ -312,15 +319,16 @@ class AgentHost:
             outcome = result.turn
         else:
             turn = session.turn_input(session.proposals)
-            outcome = await director.run_turn(turn, lambda agent, text: self._progress(request, agent, text))
-        return result_of(outcome, request, base)
+            outcome = await director.run_turn(turn, partial(self._progress, request))
+        data = result_of(outcome, request, base)
+        return data, list(made_by_turn(outcome, request.data["branch"]))
 
-    async def _narrate(self, request: Request) -> dict[str, JsonValue]:
-        chronicler = self.chronicler
+    async def _narrate(self, request: Request) -> tuple[dict[str, JsonValue], list[Made]]:
+        chronicler, brain = self.chronicler, self.chronicler.brain
         record = request.record_in(self.handle.state)
 
         self._progress(request, chronicler.name, "is telling the turn")
-        seats = self._seats(request, record)
+        seats = self._seats(chronicler, request, record)
         owned = {who for who, seat in rules_of(self.handle.state)["seats"].items() if seat["owner"]}
         stream = self._stream(request)
         self._streams = [stream]
@@ -332,8 +340,6 @@ class AgentHost:
                     self._streams[-1].add(seat.text)
             async for sentence in chronicler.stream(record):
                 stream.add(chunk(sentence, first=not sentences))
-                if sentence.fallback and (account := current()) is not None:
-                    account.corrected(chronicler.name)
                 sentences.append(sentence)
             for each in self._streams:
                 await each.finish()
@@ -342,7 +348,12 @@ class AgentHost:
                 each.close()
             self._streams = []
         narrative = chronicler.bind(record, sentences, seats)
-        return {"kind": "narrative", **narrative.to_wire(token=request.data["token"]), **request.fence}
+        if chronicler.brain is not brain:
+            # Another one was put in place meanwhile; this is the work of the first.
+            signed = replace(narrative.made_by, engine=brain.engine, model=brain.model)
+            narrative = replace(narrative, made_by=signed)
+        data = {"kind": "narrative", **narrative.to_wire(token=request.data["token"]), **request.fence}
+        return data, list(made_by_telling(narrative, request.data["branch"]))
 
     def _stream(self, request: Request, seat: str | None = None) -> ProseStream:
         """The way of one telling: that of onlookers, or a seat's own."""
@@ -358,11 +369,13 @@ class AgentHost:
         for stream in self._streams:
             stream.rewind()
 
-    def _seats(self, request: Request, record: TurnRecord) -> list[SeatNarrative]:
+    def _seats(
+        self, chronicler: ChroniclerAgent, request: Request, record: TurnRecord
+    ) -> list[SeatNarrative]:
         """The turn as each character witnessed it: whoever takes a seat later reads what was before."""
         state = self.handle.state
         told = (
-            self.chronicler.tell_seat(record, who, request.seat_recent(state, who))
+            chronicler.tell_seat(record, who, request.seat_recent(state, who))
             for who in sorted(rules_of(state)["seats"])
             if f"seat:{who}" in state
         )
@@ -375,13 +388,7 @@ class AgentHost:
         self.handle.send_live("system_message", data)
 
 
-def _noted(answer: asyncio.Future[Ack]) -> None:
-    """A late answer of a model is of no use to the log; but nobody should wonder where it went."""
-    if not answer.cancelled() and (error := answer.exception()) is not None:
-        log.debug("an answer of a model was not recorded: %s", error)
-
-
-def _word(error: Exception) -> str:
+def _word(error: BaseException) -> str:
     """What others learn of an agent's failure."""
     if isinstance(error, TimeoutError):
         return "timeout"

@@ -7,11 +7,10 @@ Parts: `Turn`, `Story`.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Final, cast
+from typing import Any, Final, cast, overload
 
 from pydantic import JsonValue
 
@@ -21,20 +20,26 @@ from novel_jupyter.core.views import rules_of
 from novel_jupyter.story.brain import Brain
 from novel_jupyter.story.chronicler import ChroniclerAgent
 from novel_jupyter.story.director import DirectorAgent
-from novel_jupyter.story.persona import PersonaAgent
 from novel_jupyter.story.turn import Usage
 
+from .agents import Personas
 from .client import Client
 from .commands import Ack
 from .errors import CommandRefused, TurnEnded
 from .handle import SessionHandle
+from .hooks import KINDS, Hook
 from .host import AgentHost
 from .listeners import Frame
+from .logbook import Log
 from .models.account import Caps
 from .models.chosen import brain_of
 from .phrasing import action_of
+from .plot import draw
+from .svg import Picture
 
-LOG_KEPT: Final = 1000
+OUTCOMES_KEPT: Final = 1000
+HOOKS_SECONDS: Final = 10.0
+"""How long `turn` waits for hooks that are slow."""
 ENDS: Final = frozenset({"cancelled", "undone", "branched", "failed"})
 
 
@@ -68,14 +73,15 @@ class Story:
         self.client = client
         self.handle = handle
         self.host = host
-        self._log: deque[Frame] = deque(maxlen=LOG_KEPT)
+        self.log = Log(self._names, handle.state)
+        """Everything that this kernel saw happen, as a table: `pd.DataFrame(story.log)`. See `load`."""
         self._outcomes: dict[int, list[Mapping[str, Any]]] = {}
-        handle.on("event", self._log.append)
+        handle.on("event", self.log.add)
         handle.on("resolved", self._resolved)
 
     def _resolved(self, frame: Frame) -> None:
         self._outcomes[frame["sequence_id"]] = list(frame["data"]["outcomes"])
-        while len(self._outcomes) > LOG_KEPT:
+        while len(self._outcomes) > OUTCOMES_KEPT:
             del self._outcomes[next(iter(self._outcomes))]
 
     # --- reading
@@ -119,10 +125,23 @@ class Story:
         """The latest resolved turns of all branches, the oldest first."""
         return [self._turn(node) for node in sorted(map(int, self._rules["turns"]))]
 
-    @property
-    def log(self) -> list[Frame]:
-        """The latest events that this kernel saw, the oldest first (`history` reads further back)."""
-        return list(self._log)
+    def _names(self) -> Mapping[str, str]:
+        return {who: str(entry["name"]) for who, entry in self.characters.items()}
+
+    async def load(self) -> Log:
+        """Read the log back to the session's beginning, as far as the server keeps it and this kernel may see
+        it.
+        """
+        await self.log.load(self.history, self.handle.replica.view or "")
+        return self.log
+
+    def plot(self, which: str | None = None) -> Picture:
+        """The `tension` curve, the `relations` and who `acts` when; or one of them.
+
+        Shows what `log` has: `await story.load()` first for a session that this kernel came late to. Raises
+        ValueError for another name.
+        """
+        return draw(self.log.rows, self.state, which)
 
     async def history(self, after: int = 0, limit: int = 500) -> list[dict[str, Any]]:
         """Events of the log from the server, beginning after a sequence_id."""
@@ -153,11 +172,13 @@ class Story:
 
     @property
     def director(self) -> DirectorAgent:
-        """The agent that resolves turns; another one takes over with the next turn."""
+        """The agent that resolves turns. What is put here, an agent or a class of one, takes over with the
+        next turn; a turn that runs is played to its end by the one that began it.
+        """
         return self._host.director
 
     @director.setter
-    def director(self, director: DirectorAgent) -> None:
+    def director(self, director: DirectorAgent | type[DirectorAgent]) -> None:
         self._host.director = director
 
     @property
@@ -166,13 +187,15 @@ class Story:
         return self._host.chronicler
 
     @chronicler.setter
-    def chronicler(self, chronicler: ChroniclerAgent) -> None:
+    def chronicler(self, chronicler: ChroniclerAgent | type[ChroniclerAgent]) -> None:
         self._host.chronicler = chronicler
 
     @property
-    def personas(self) -> dict[str, PersonaAgent]:
-        """Agents of single characters, by id: `story.personas["mara"] = MyMara("mara")`."""
-        return self._host.director.personas
+    def personas(self) -> Personas:
+        """Agents of single characters, by id: `story.personas["mara"] = MyMara`; `del` brings the built-in
+        one back. They stay when the director changes.
+        """
+        return self._host.agents.personas
 
     @property
     def model(self) -> str:
@@ -181,12 +204,11 @@ class Story:
         Setting it gives both another brain, with the next turn; personas of one's own keep theirs. Raises
         NoModel.
         """
-        return self._host.director.brain.model or self._host.director.brain.engine
+        return self.brain.model or self.brain.engine
 
     @model.setter
     def model(self, model: object) -> None:
-        brain = brain_of(model)
-        self._host.director.brain = self._host.chronicler.brain = brain
+        self._host.agents.think_with(brain_of(model))
 
     @property
     def brain(self) -> Brain:
@@ -196,16 +218,38 @@ class Story:
     @property
     def caps(self) -> Caps:
         """What models may spend on a turn and on the session."""
-        return self._host.caps
+        return self._host.billing.caps
 
     @caps.setter
     def caps(self, caps: Caps) -> None:
-        self._host.caps = caps
+        self._host.billing.caps = caps
 
     @property
     def spent(self) -> Usage:
         """What models have cost in this session, as far as this kernel knows."""
-        return self._host.spent
+        return self._host.billing.spent
+
+    @overload
+    def on(self, kind: str) -> Callable[[Callable[[Any], object]], Hook]: ...
+
+    @overload
+    def on(self, kind: str, hook: Callable[[Any], object]) -> Hook: ...
+
+    def on(
+        self, kind: str, hook: Callable[[Any], object] | None = None
+    ) -> Hook | Callable[[Callable[[Any], object]], Hook]:
+        """Watch what this kernel's agents do: `@story.on("decision")` above a function, async or not.
+
+        It is given each `decision` (a `DecisionMade`), `event` (`EventMade`) or `sentence` (`SentenceMade`)
+        once it is in the log. The name then stands for the handle: `.off()` ends it, `.error` is what it
+        raised last. Raises ValueError for another kind.
+        """
+        hooks = self._host.hooks
+        if hook is not None:
+            return hooks.add(kind, hook)
+        if kind not in KINDS:
+            raise ValueError(f"there is no hook {kind!r}; expected one of {', '.join(KINDS)}")
+        return lambda function: hooks.add(kind, function)
 
     @property
     def _host(self) -> AgentHost:
@@ -221,6 +265,12 @@ class Story:
         A turn that is under way already is waited for. Raises TurnEnded when it comes to nothing, and when
         there is none to be played (paused, failed, in review, ended, or nobody hosts).
         """
+        turn = await self._played()
+        if self.host is not None:
+            await self.host.hooks.settled(HOOKS_SECONDS)
+        return turn
+
+    async def _played(self) -> Turn:
         before = self._rules["turn"]
         self._must_be_playable()
         stream = self.handle.events()

@@ -236,7 +236,7 @@ class EventsHandler(NovelHandler):
         try:
             entries = await self.hub.store.read(session_id, after, limit)
         except LogTrimmed as trimmed:
-            return self.refuse("trimmed", f"the events kept begin after {trimmed.floor}")
+            return self.refuse("trimmed", f"the events kept begin after {trimmed.floor}", floor=trimmed.floor)
         events = [decode(entry.body, entry.hash) for entry in entries]
         shown = [Fragment(wire_bytes(session_id, event, view)) for event in events]
         self.answer({"events": shown, "view": view, "head": _head(session)})

@@ -3,8 +3,8 @@
 Law: a brain is given views and chooses; it never sees the state, never throws another's dice and never
 decides what comes of an action. Whatever it answers is checked: an option that was not offered and a
 sentence that says more than its events are not used.
-Parts: what a persona sees (`PersonaView`) and answers (`Decision`), what the director frames (`StageView`,
-`Frame`), the `Brain` protocol, `BrainError`.
+Parts: what a persona sees (`PersonaView`) and answers (`Decision`; both: `Decided`), what the director frames
+(`StageView`, `Frame`), the `Brain` protocol, `BrainError`.
 """
 
 from __future__ import annotations
@@ -97,6 +97,17 @@ class Decision:
     reasons: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
     fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One decision as it was made: what the character knew and could do, what they chose, and whose code
+    chose it (`agent`: the name of the class).
+    """
+
+    view: PersonaView
+    decision: Decision
+    agent: str
 
 
 @dataclass(frozen=True, slots=True)

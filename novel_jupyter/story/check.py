@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Final, TypeAlias
 
+from .check_reach import find_unreachable
 from .english import check_phrase
 from .schema import AllOf, ClockFull, Condition, Dead, Deed, Goal, Holds, Known, Story
 
@@ -43,7 +44,8 @@ def find_problems(story: Story) -> list[Finding]:
     findings = [finding for check in checks for finding in check(story)]
     if story.opening.location not in story.locations:
         findings.append(_unknown(story, ("opening", "location"), "locations", story.opening.location))
-    return findings
+    # What can be reached is asked only where everything that is spoken of is there.
+    return findings or find_unreachable(story)
 
 
 def _unknown(story: Story, loc: Loc, where: str, name: str) -> Finding:

@@ -21,6 +21,8 @@ from .schema import Tone
 from .session import Session
 from .turn import MadeBy, Narrative, SeatNarrative, Sentence, TurnRecord, Usage
 
+ROLE: Final = "Chronicler"
+"""As which a chronicler stands in the bill of a turn, whatever its class is called."""
 FIRST_PERSON: Final = "first_person"
 STYLES: Final[tuple[str, ...]] = (*get_args(Tone), FIRST_PERSON)
 """What `style` can be: a tone, or the first person of the character `of` in the story's own tone."""
@@ -33,6 +35,12 @@ class ChroniclerAgent:
     """
 
     name = "Chronicler"
+    """What people are shown; a subclass is called by the name of its class unless it says otherwise."""
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in vars(cls):
+            cls.name = cls.__name__
 
     def __init__(
         self, brain: Brain | None = None, *, style: str | None = None, of: str | None = None
@@ -57,8 +65,9 @@ class ChroniclerAgent:
         self, record: TurnRecord, sentences: list[Sentence], seats: Iterable[SeatNarrative] = ()
     ) -> Narrative:
         """The narrative that streamed sentences make."""
+        own = {} if type(self) is ChroniclerAgent else {ROLE: self.name}
         stood_in = any(sentence.fallback for sentence in sentences)
-        made_by = MadeBy(self.brain.engine, self.brain.model, stood_in, {self.name: Usage()})
+        made_by = MadeBy(self.brain.engine, self.brain.model, stood_in, {ROLE: Usage()}, own)
         so_far = summary.extended(record.so_far, public(record))
         return Narrative(
             record.turn, record.attempt, joined(sentences), tuple(sentences), made_by, tuple(seats), so_far

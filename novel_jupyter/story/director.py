@@ -8,14 +8,16 @@ Parts: `DirectorAgent`, made to be subclassed: override `frame`, `order` or `per
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
+from typing import Any, Final
 
 from pydantic import JsonValue
 
 from .actions import Action, dump_action
 from .adjudicate import rank
-from .brain import Brain, BrainError, Decision, Frame, StageView
+from .brain import Brain, BrainError, Decided, Frame, StageView
 from .laws import Refusal, refusal
 from .look import Look
 from .offline import OfflineBrain
@@ -36,6 +38,9 @@ from .turn import (
 )
 
 MAX_FRAMES = 4
+ROLE: Final = "Director"
+"""As which a director stands in the bill of a turn, whatever its class is called."""
+BUILT_IN: Final = PersonaAgent.__name__
 CROWD = 5
 """From so many people on, a scene brings three together."""
 
@@ -51,6 +56,12 @@ class DirectorAgent:
     """
 
     name = "Director"
+    """What people are shown; a subclass is called by the name of its class unless it says otherwise."""
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in vars(cls):
+            cls.name = cls.__name__
 
     def __init__(
         self, brain: Brain | None = None, personas: Mapping[str, PersonaAgent] | None = None
@@ -79,26 +90,30 @@ class DirectorAgent:
         return ActionResult(outcome.changes, mine.outcome, mine.reason, outcome.turn_complete, outcome)
 
     async def run_turn(self, turn: TurnInput, progress: Progress = _silent) -> TurnOutcome:
-        """Resolve a whole turn together. Cancel the task to stop it: nothing is left behind."""
-        table = Table(turn)
+        """Resolve a whole turn together. Cancel the task to stop it: nothing is left behind.
+
+        It is played to its end with the brain and the personas that were there when it began.
+        """
+        table, brain = Table(turn), self.brain
+        played = {who: self.persona_for(who) for who in sorted(turn.agents)}
         actions: dict[str, Action | Refusal] = {
             who: table.parse(proposal.action) for who, proposal in sorted(turn.proposals.items())
         }
         if turn.immediate and self._all_refused(table, actions):
             for who, action in actions.items():
                 table.attempt(who, action, turn.proposals[who].action, "player")
-            return table.outcome(MadeBy(self.brain.engine, self.brain.model), {}, complete=False)
+            return table.outcome(self._signed(brain, {}), {}, complete=False)
 
         progress(self.name, "is setting the scene")
         usage: dict[str, Usage] = {}
-        frame, usage[self.name], stood_in = await self._choose_frame(table)
+        frame, usage[ROLE], stood_in = await self._choose_frame(table, brain)
         table.open(frame)
 
-        asked = [who for who in sorted(turn.agents) if who not in actions and table.look.acts(who)]
-        decisions = await asyncio.gather(*(self._ask(table, who, frame, progress) for who in asked))
-        chosen = dict(zip(asked, decisions, strict=True))
-        usage |= {table.look.name(who): decision.usage for who, decision in chosen.items()}
-        actions |= {who: decision.action for who, decision in chosen.items()}
+        asked = [who for who in played if who not in actions and table.look.acts(who)]
+        decided = await _together([self._ask(table, played[who], who, frame, progress) for who in asked])
+        chosen = dict(zip(asked, decided, strict=True))
+        usage |= {table.look.name(who): each.decision.usage for who, each in chosen.items()}
+        actions |= {who: each.decision.action for who, each in chosen.items()}
 
         progress(self.name, "is weighing what happens")
         for who in self.order(table, actions):
@@ -111,9 +126,10 @@ class DirectorAgent:
             raw = turn.proposals[who].action if by == "player" else {}
             table.attempt(who, action, raw or _wire(action), by)
         table.close()
-        stood_in = stood_in or any(decision.fallback for decision in decisions)
-        made_by = MadeBy(self.brain.engine, self.brain.model, stood_in, usage)
-        return table.outcome(made_by, {who: decision.reasons for who, decision in chosen.items()})
+        decided_by = {table.look.name(who): each for who, each in chosen.items()}
+        made_by = self._signed(brain, usage, decided_by, stood_in)
+        outcome = table.outcome(made_by, {who: each.decision.reasons for who, each in chosen.items()})
+        return replace(outcome, decisions=chosen)
 
     def frame(self, look: Look) -> list[Frame]:
         """Scenes that could be played now, most at stake first: whom to bring together, and where."""
@@ -141,7 +157,23 @@ class DirectorAgent:
 
         return sorted(actions, key=key)
 
-    async def _choose_frame(self, table: Table) -> tuple[Frame, Usage, bool]:
+    def _signed(
+        self,
+        brain: Brain,
+        usage: Mapping[str, Usage],
+        decided: Mapping[str, Decided] | None = None,
+        stood_in: bool = False,
+    ) -> MadeBy:
+        """What made the turn; what a notebook brought is called by its own name. `decided` is by name;
+        `stood_in`: the offline rules chose the scene.
+        """
+        own = {name: each.agent for name, each in (decided or {}).items() if each.agent != BUILT_IN}
+        if type(self) is not DirectorAgent:
+            own[ROLE] = self.name
+        fallback = stood_in or any(each.decision.fallback for each in (decided or {}).values())
+        return MadeBy(brain.engine, brain.model, fallback, {ROLE: Usage(), **usage}, own)
+
+    async def _choose_frame(self, table: Table, brain: Brain) -> tuple[Frame, Usage, bool]:
         """The scene, what it cost, and whether the offline rules had to choose it."""
         mood = table.dice.pick(table.moods(), DIRECTOR, "mood")
         frames = tuple(
@@ -156,17 +188,24 @@ class DirectorAgent:
             table.dice.luck(DIRECTOR),
         )
         try:
-            frame, usage = await self.brain.frame(view)
+            frame, usage = await brain.frame(view)
         except BrainError as error:
             frame, _ = await OfflineBrain().frame(view)
             return frame, error.usage, True
         return (frame, usage, False) if frame in frames else (frames[0], usage, True)
 
-    async def _ask(self, table: Table, who: str, frame: Frame, progress: Progress) -> Decision:
+    async def _ask(
+        self, table: Table, persona: PersonaAgent, who: str, frame: Frame, progress: Progress
+    ) -> Decided:
         call = frame.location if who in frame.focus else None
         view = persona_view(table.state, who, table.dice, call)
         progress(view.name, f"{view.name} is deciding")
-        return await self.persona_for(who).settle(view)
+        try:
+            decision = await persona.settle(view)
+        except SystemExit as error:
+            # In a task of its own it would end the whole process.
+            raise RuntimeError(f"{type(persona).__name__} asked the process to exit") from error
+        return Decided(view, decision, type(persona).__name__)
 
     @staticmethod
     def _all_refused(table: Table, actions: Mapping[str, Action | Refusal]) -> bool:
@@ -176,6 +215,16 @@ class DirectorAgent:
             or refusal(table.look, who, action) is not None
             for who, action in actions.items()
         )
+
+
+async def _together(asking: Sequence[Coroutine[Any, Any, Decided]]) -> list[Decided]:
+    """All at once; when one fails, the others are not left deciding for nobody."""
+    tasks = [asyncio.create_task(each) for each in asking]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _wire(action: Action | Refusal) -> dict[str, JsonValue]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
-from typing import Final, TypeAlias, get_args
+from typing import Final, Protocol, TypeAlias, get_args
 
 import yaml
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -25,7 +25,7 @@ from .schema import Story
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 16
-MAX_PROBLEMS: Final = 8
+MAX_PROBLEMS: Final = 20
 Loc: TypeAlias = tuple[str | int, ...]
 
 _STORIES = "stories"
@@ -35,11 +35,18 @@ _INT = re.compile(r"^[-+]?[0-9]{1,15}$")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `line` counts from 1; `where` is a dotted path into the file, or empty."""
+    """One thing that is wrong. `line` and `column` count from 1; `where` is a dotted path into the file, or
+    empty.
+    """
 
     line: int
     where: str
     message: str
+    column: int = 1
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        return f"line {self.line}, column {self.column}: {where}{self.message}"
 
 
 class StoryError(ValueError):
@@ -49,9 +56,9 @@ class StoryError(ValueError):
 
     def __init__(self, source: str, problems: Sequence[Problem]) -> None:
         self.source = source
-        self.problems = tuple(sorted(problems, key=lambda problem: problem.line))
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
         shown = self.problems[:MAX_PROBLEMS]
-        lines = [f"{source}, line {p.line}: {p.where + ': ' if p.where else ''}{p.message}" for p in shown]
+        lines = [f"{source}, {problem}" for problem in shown]
         if len(self.problems) > len(shown):
             lines.append(f"… and {len(self.problems) - len(shown)} more")
         super().__init__("\n".join(lines))
@@ -75,10 +82,12 @@ def load_story(text: str | bytes, source_name: str) -> Story:
         story = Story.model_validate(data)
     except ValidationError as error:
         found = [_explain(detail) for detail in error.errors(include_url=False)]
-        raise StoryError(source_name, [document.problem(loc, message) for loc, message in found]) from None
-    problems: list[Finding] = find_problems(story)
+        wrong = [document.problem(loc, message) for loc, message in found]
+        raise StoryError(source_name, [*document.twice, *wrong]) from None
+    findings: list[Finding] = find_problems(story)
+    problems = [*document.twice, *(document.problem(loc, message) for loc, message in findings)]
     if problems:
-        raise StoryError(source_name, [document.problem(loc, message) for loc, message in problems])
+        raise StoryError(source_name, problems)
     return story
 
 
@@ -102,27 +111,29 @@ def load_bundled(name: str) -> Story:
 
 
 class _Document:
-    """YAML as plain values, with the line of every value."""
+    """YAML as plain values, with the line and column of every value."""
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.lines: dict[Loc, int] = {(): 1}
+        self.places: dict[Loc, tuple[int, int]] = {(): (1, 1)}
+        self.twice: list[Problem] = []
+        """Keys that stand twice; the first one counts."""
 
     def read(self, text: str) -> JsonValue:
         try:
             self._scan(text)
             root = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
             what = " ".join(part for part in (error.context, error.problem) if part)
-            raise self._error(mark.line + 1 if mark is not None else 1, f"not YAML: {what}") from None
+            raise self._error(_at(error.problem_mark or error.context_mark), f"not YAML: {what}") from None
         except yaml.reader.ReaderError as error:
             line = text[: error.position].count("\n") + 1
-            raise self._error(line, "a character that YAML does not allow; expected plain text") from None
+            place = line, error.position - text.rfind("\n", 0, error.position)
+            raise self._error(place, "a character that YAML does not allow; expected plain text") from None
         except yaml.YAMLError:
-            raise self._error(1, "not YAML") from None
+            raise self._error((1, 1), "not YAML") from None
         if root is None:
-            raise self._error(1, "the file is empty; expected a story with id, title, premise, …")
+            raise self._error((1, 1), "the file is empty; expected a story with id, title, premise, …")
         return self._value(root, ())
 
     def problem(self, loc: Loc, message: str) -> Problem:
@@ -131,55 +142,63 @@ class _Document:
         # pydantic puts the tag of a union into the path; the file has no such level.
         path: Loc = ()
         for part in known:
-            if (*path, part) in self.lines:
+            if (*path, part) in self.places:
                 path = (*path, part)
-        return Problem(self.lines[path], ".".join(str(part) for part in loc if part != "[key]"), message)
+        line, column = self.places[path]
+        return Problem(line, ".".join(str(part) for part in loc if part != "[key]"), message, column)
 
-    def _error(self, line: int, message: str) -> StoryError:
-        return StoryError(self.source, [Problem(line, "", message)])
+    def _error(self, place: tuple[int, int], message: str) -> StoryError:
+        return StoryError(self.source, [Problem(place[0], "", message, place[1])])
 
     def _scan(self, text: str) -> None:
         """Refuse, before anything is built, what could be large or deep when built."""
         depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            mark = event.start_mark
-            line = mark.line + 1 if mark is not None else 1
+            place = _at(event.start_mark)
             if isinstance(event, yaml.AliasEvent):
-                raise self._error(line, f"an alias (*{event.anchor}); expected the text itself, repeated")
+                raise self._error(place, f"an alias (*{event.anchor}); expected the text itself, repeated")
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    raise self._error(line, f"nested too deep; expected at most {MAX_DEPTH} levels")
+                    raise self._error(place, f"nested too deep; expected at most {MAX_DEPTH} levels")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             tag = getattr(event, "tag", None)
             if tag is not None:
-                raise self._error(line, f"a tag ({tag}); expected plain values")
+                raise self._error(place, f"a tag ({tag}); expected plain values")
 
     def _value(self, node: yaml.Node, loc: Loc) -> JsonValue:
         # setdefault: a key's own line was noted already, and is the better one for a value on the next lines.
-        self.lines.setdefault(loc, node.start_mark.line + 1)
+        self.places.setdefault(loc, _at(node.start_mark))
         if isinstance(node, yaml.MappingNode):
             found: dict[JsonValue, JsonValue] = {}
             for key_node, value_node in node.value:
-                line = key_node.start_mark.line + 1
+                place = _at(key_node.start_mark)
                 if not isinstance(key_node, yaml.ScalarNode):
-                    raise self._error(line, "a key that is not a word; expected a name")
+                    raise self._error(place, "a key that is not a word; expected a name")
                 key = _scalar(key_node)
                 name = key if isinstance(key, int) and not isinstance(key, bool) else str(key_node.value)
                 if name in found:
-                    first = self.lines[(*loc, name)]
-                    where = ".".join(map(str, (*loc, name)))
-                    raise StoryError(
-                        self.source,
-                        [Problem(line, where, f"stands twice (first in line {first}); expected it once")],
-                    )
-                self.lines[(*loc, name)] = line
+                    first, where = self.places[(*loc, name)][0], ".".join(map(str, (*loc, name)))
+                    message = f"stands twice (first in line {first}); expected it once"
+                    self.twice.append(Problem(place[0], where, message, place[1]))
+                    continue
+                self.places[(*loc, name)] = place
                 found[name] = self._value(value_node, (*loc, name))
             return found  # type: ignore[return-value]  # integer keys exist only where the schema has them
         if isinstance(node, yaml.SequenceNode):
             return [self._value(child, (*loc, index)) for index, child in enumerate(node.value)]
         return _scalar(node)
+
+
+class _Mark(Protocol):
+    line: int
+    column: int
+
+
+def _at(mark: _Mark | None) -> tuple[int, int]:
+    """Line and column of a mark, from 1."""
+    return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
 
 
 def _scalar(node: yaml.Node) -> JsonValue:

@@ -45,7 +45,7 @@ rest.
 class Part(BaseModel):
     """Base of every piece of a story file: strict, closed, unchangeable."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 class Style(Part):
@@ -242,7 +242,7 @@ class Story(Part):
     premise: Text
     style: Style = Style()
     forbids: Annotated[list[Forbidden], Field(max_length=4)] = []
-    """What nobody does in this story: without `attack`, nobody comes to harm in it at all."""
+    """What nobody does in this story; where `attack` is among it, nobody comes to harm at all."""
     opening: Opening
     locations: Annotated[dict[Id, Location], Field(min_length=1, max_length=40)]
     characters: Annotated[dict[Id, Character], Field(min_length=1, max_length=24)]

@@ -154,6 +154,8 @@ class SeatState(TypedDict):
     edge: int
     """What the next attempt gains or loses: from help, or from a fright."""
     notes: str
+    reading: NotRequired[dict[str, JsonValue]]
+    """What the player's own words may have meant: a `Reading` of `interpret`, until other words are read."""
 
 
 class UseState(TypedDict):

@@ -11,12 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from pydantic import JsonValue
 
 from .effects import Effect
+from .usage import MadeBy as MadeBy
+from .usage import Usage as Usage
 from .world import State
+
+if TYPE_CHECKING:
+    from .brain import Decided
 
 Audience: TypeAlias = Literal["everyone", "director"] | list[str]
 OutcomeName: TypeAlias = Literal["success", "cost", "complication", "failure", "refused"]
@@ -152,41 +157,6 @@ class StoryEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What an agent cost: tokens, and US dollars. The offline storyteller costs nothing."""
-
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost: float = 0.0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, self.cost + other.cost
-        )
-
-    def to_json(self) -> Json:
-        return {"tokens_in": self.tokens_in, "tokens_out": self.tokens_out, "cost": self.cost}
-
-
-@dataclass(frozen=True, slots=True)
-class MadeBy:
-    """What made a turn or its prose. `fallback`: the offline rules stood in for something else."""
-
-    engine: str
-    model: str | None = None
-    fallback: bool = False
-    agents: Mapping[str, Usage] = field(default_factory=dict)
-
-    def to_json(self) -> Json:
-        return {
-            "engine": self.engine,
-            "model": self.model,
-            "fallback": self.fallback,
-            "agents": {name: usage.to_json() for name, usage in sorted(self.agents.items())},
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Ended:
     ending: str
     title: str
@@ -314,6 +284,8 @@ class TurnOutcome:
     record: TurnRecord
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Character → why its agent chose what it chose, strongest first. Not part of the wire form."""
+    decisions: Mapping[str, Decided] = field(default_factory=dict)
+    """Character → what its agent saw and chose. Not part of the wire form either."""
 
     def _outcome(self, event: StoryEvent) -> Json:
         """Of what is open, only those who were there are told; nobody witnesses the director."""

@@ -17,8 +17,8 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 from IPython.core.interactiveshell import InteractiveShell
-from kernel.hosting import SECONDS, HeldDirector
-from kernel.local import LocalLine, LocalServer, kernel, person
+from kernel.hosting import SECONDS, HeldDirector, LocalClient, story_of
+from kernel.local import LocalServer, kernel, person
 from traitlets.config import Config
 
 import novel_jupyter as nj
@@ -26,31 +26,7 @@ from novel_jupyter.kernel import magics
 from novel_jupyter.kernel.api import run
 from novel_jupyter.kernel.client import Client
 from novel_jupyter.kernel.errors import CommandRefused, TurnEnded
-from novel_jupyter.kernel.handle import SessionHandle
-from novel_jupyter.kernel.host import AgentHost
 from novel_jupyter.kernel.story import Story
-
-
-class LocalClient:
-    """What a story needs of a client, on a local line."""
-
-    base_url = "http://127.0.0.1:1/lab/"
-
-    def __init__(self, line: LocalLine) -> None:
-        principal = line.principal
-        self.user = {"user_id": principal.user_id, "name": principal.name, "kind": principal.kind}
-
-    async def get(self, path: str) -> Any:
-        return {"events": [{"asked": path}]}
-
-    def leave(self, handle: SessionHandle) -> None:
-        handle.leave()
-
-
-async def story_of(server: LocalServer, name: str = "k1") -> Story:
-    line = server.line(kernel(name))
-    host = AgentHost(await line.join(), line.principal.user_id).start()
-    return Story(cast(Client, LocalClient(line)), host.handle, host)
 
 
 @pytest_asyncio.fixture
@@ -77,8 +53,8 @@ async def test_a_turn_is_played_and_returned(story: Story) -> None:
     assert {"mara", "tomas"} <= {outcome["character"] for outcome in turn.outcomes}
     assert story.turns == [turn]
     assert (await story.turn()).number == 2
-    assert story.log[-1]["data"]["kind"] == "turn"
-    assert await story.history(after=3, limit=2) == [{"asked": "sessions/s1/events?after=3&limit=2"}]
+    assert story.log[-1]["kind"] == "turn"
+    assert [event["sequence_id"] for event in await story.history(after=3, limit=2)] == [4, 5]
 
 
 @pytest.mark.asyncio

@@ -88,6 +88,59 @@ BROKEN = [
 ]
 
 
+DEATHS = """endings:
+  all_dead: {title: Dead, when: {kind: dead}, text: Over.}
+  bo_dead: {title: Dead, when: {kind: dead, character: bo}, text: Over.}
+"""
+NEVER = [
+    ("melt the coin, at: yard", "melt the coin, needs: bell", "cannot be carried; expected a portable item"),
+    ("belongings: [key]", "belongings: []", "the door never opens: 'key' lies behind it"),
+    ("kind: clock, clock: night}", "kind: clock, clock: night, at_least: 9}", "has 6 segments"),
+    (
+        "endings:\n",
+        DEATHS,
+        "never reached: 'all_dead' stands before it",
+    ),
+    (
+        "endings:\n",
+        "forbids: [attack]\nendings:\n  bo_dead: {title: Dead, when: {kind: dead}, text: Over.}\n",
+        "nobody can be struck in this story",
+    ),
+    (
+        "endings:\n",
+        "endings:\n  told: {title: Told, when: {kind: known, fact: unheard}, text: Over.}\n",
+        "nobody knows 'unheard'",
+    ),
+    (
+        "endings:\n",
+        "endings:\n  rung: {title: Rung, when: {kind: holds, item: bell}, text: Over.}\n",
+        "'bell' cannot be carried",
+    ),
+    ("destroys: true", "consumes: true", "consumes what it needs, and needs nothing"),
+]
+
+
+@pytest.mark.parametrize("old, new, expected", NEVER, ids=[case[2][:24] for case in NEVER])
+def test_what_can_never_happen_is_told(old: str, new: str, expected: str) -> None:
+    text = SMALL.replace(old, new, 1).replace("facts:\n", "facts:\n  unheard: {text: A thing.}\n", 1)
+    if "[key]" in old:
+        text = text.replace(
+            "  key: {name: key, description: A key.}",
+            "  key: {name: key, description: A key., location: attic}",
+        )
+    assert expected in str(_error(text))
+
+
+def test_columns_point_at_the_word() -> None:
+    text = SMALL.replace("how: eat}", "how: eat}").replace(
+        "{kind: clock, clock: night}", "{kind: clock, clock: noon}"
+    )
+    (problem,) = [each for each in _error(text).problems if "noon" in each.message]
+    line = text.splitlines()[problem.line - 1]
+    assert line[problem.column - 1 :].startswith("clock: noon")
+    assert f"line {problem.line}, column {problem.column}: " in str(_error(text))
+
+
 @pytest.mark.parametrize("old, new, needle, expected", BROKEN, ids=[case[1][:24] for case in BROKEN])
 def test_a_mistake_is_told_with_its_line_and_what_was_expected(
     old: str, new: str, needle: str, expected: str
@@ -111,8 +164,10 @@ def test_yaml_itself_may_be_wrong() -> None:
 
 def test_a_key_stands_once() -> None:
     error = _error("id: a\ntitle: b\nid: c\n")
-    assert error.problems[0].line == 3
+    assert [problem.line for problem in error.problems if "stands twice" in problem.message] == [3]
     assert "first in line 1" in str(error)
+    # And everything else that is wrong is told with it.
+    assert "'premise' is missing" in str(error)
 
 
 def test_what_could_explode_is_refused_before_it_does() -> None:

@@ -143,16 +143,12 @@ class Account:
         self.fallbacks[agent] = word
         self._show(agent, f"{WHY.get(word, word)}: the offline rules stand in · turn {told(self.turn)}")
 
-    def corrected(self, agent: str) -> None:
-        """A sentence of an agent's was replaced by the plain words of what happened."""
-        if agent not in self.fallbacks:
-            self.fell_back(agent, "untrue")
-
     def signed(self, made_by: Mapping[str, Any]) -> dict[str, JsonValue]:
         """`made_by` of the wire, with what models cost here and where the offline rules stood in."""
         agents: dict[str, JsonValue] = dict(made_by["agents"])
         for agent, usage in self.agents.items():
-            agents[agent] = {**_rounded(usage), "model": self.models[agent]}
+            own: Any = agents.get(agent) or {}
+            agents[agent] = {**own, **_rounded(usage), "model": self.models[agent]}
         for agent, word in self.fallbacks.items():
             line: Any = agents.get(agent) or Usage().to_json()
             agents[agent] = {**line, "fallback": word}

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from novel_jupyter.story.brain import BrainError, Decision, Frame, PersonaView, StageView
+from novel_jupyter.story.checker import Checker
 from novel_jupyter.story.turn import DIRECTOR, Sentence, TurnRecord, Usage
 
 from . import prompts
@@ -70,7 +71,10 @@ class ModelBrain:
         return options[_answer(found)[0]], found.usage
 
     async def narrate(self, record: TurnRecord) -> AsyncIterator[Sentence]:
-        """The sentences of a turn as they come, each citing the events it tells. Raises BrainError."""
+        """The sentences of a turn as they come, each citing the events it tells. Raises BrainError.
+
+        What is not true is noted, not kept back: the chronicler puts other words in its place.
+        """
         account = self._account()
         asked = self._question(TELLER, "narrate", prompts.TELL, prompts.to_tell(record))
         exchange, lines = Exchange(asked), Lines({event.id for event in record.events})
@@ -79,7 +83,7 @@ class ModelBrain:
                 yield sentence
             _raise(known)
             return
-        prompt = asked.prompt
+        prompt, checker, is_true = asked.prompt, Checker(record), True
         for attempt in range(ATTEMPTS):
             lines = Lines({event.id for event in record.events})
             exchange.problem = None
@@ -91,6 +95,7 @@ class ModelBrain:
                         async with aclosing(prose.deltas()) as deltas:
                             async for text in deltas:
                                 for sentence in lines.add(text):
+                                    is_true = is_true and checker.problem(sentence) is None
                                     yield self._clean(sentence)
                     finally:
                         account.pay(asked, prose.usage)
@@ -103,10 +108,13 @@ class ModelBrain:
             if prose.said:
                 exchange.replies.append(prose.said)
             for sentence in lines.end():
+                is_true = is_true and checker.problem(sentence) is None
                 yield self._clean(sentence)
             exchange.answer = prose.said or None
             if exchange.problem is None:
                 exchange.problem = _lack(record, lines)
+            if exchange.problem is None and not is_true:
+                exchange.problem = "untrue"
             if exchange.problem is None or lines.told or exchange.problem == "denied":
                 break
             prompt = prompts.again(asked.prompt, WHY[exchange.problem]) if attempt == 0 else prompt
