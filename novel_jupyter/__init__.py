@@ -13,14 +13,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from novel_jupyter.kernel.advising import Suggestion
     from novel_jupyter.kernel.api import connect, join, open, run
+    from novel_jupyter.kernel.asking import suggest
     from novel_jupyter.kernel.client import Client
     from novel_jupyter.kernel.errors import CommandRefused, NovelError, TurnEnded
+    from novel_jupyter.kernel.hooks import DecisionMade, EventMade, SentenceMade
     from novel_jupyter.kernel.host import AgentHost
     from novel_jupyter.kernel.models.account import Caps
     from novel_jupyter.kernel.models.brain import ModelBrain
     from novel_jupyter.kernel.models.chosen import NoModel
-    from novel_jupyter.kernel.story import Story, Turn
+    from novel_jupyter.kernel.story import Story
+    from novel_jupyter.kernel.told import Turn
+    from novel_jupyter.story.brain import Decision, PersonaView
     from novel_jupyter.story.chronicler import ChroniclerAgent
     from novel_jupyter.story.director import DirectorAgent
     from novel_jupyter.story.persona import PersonaAgent
@@ -33,18 +38,25 @@ _LAZY = {
     "ChroniclerAgent": "story.chronicler",
     "Client": "kernel.client",
     "CommandRefused": "kernel.errors",
+    "Decision": "story.brain",
+    "DecisionMade": "kernel.hooks",
     "DirectorAgent": "story.director",
+    "EventMade": "kernel.hooks",
     "ModelBrain": "kernel.models.brain",
     "NoModel": "kernel.models.chosen",
     "NovelError": "kernel.errors",
     "PersonaAgent": "story.persona",
+    "PersonaView": "story.brain",
+    "SentenceMade": "kernel.hooks",
     "Story": "kernel.story",
-    "Turn": "kernel.story",
+    "Suggestion": "kernel.advising",
+    "Turn": "kernel.told",
     "TurnEnded": "kernel.errors",
     "connect": "kernel.api",
     "join": "kernel.api",
     "open": "kernel.api",
     "run": "kernel.api",
+    "suggest": "kernel.asking",
 }
 
 __all__ = [
@@ -53,12 +65,18 @@ __all__ = [
     "ChroniclerAgent",
     "Client",
     "CommandRefused",
+    "Decision",
+    "DecisionMade",
     "DirectorAgent",
+    "EventMade",
     "ModelBrain",
     "NoModel",
     "NovelError",
     "PersonaAgent",
+    "PersonaView",
+    "SentenceMade",
     "Story",
+    "Suggestion",
     "Turn",
     "TurnEnded",
     "__version__",
@@ -66,6 +84,7 @@ __all__ = [
     "join",
     "open",
     "run",
+    "suggest",
 ]
 
 

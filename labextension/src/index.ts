@@ -12,6 +12,7 @@ export { QueueFull, isUndecided, type Body, type Result } from "./outbound";
 export { browserEnvironment, webSockets, type Environment, type KeyValues, type Socket, type SocketEvents } from "./environment";
 export type { Address } from "./addresses";
 export { afterDrain, backoff, mayReconnect } from "./backoff";
+export type { Suggested, Suggestion } from "./advice";
 export type { Settled } from "./commands";
 export { Session, type Note, type SessionStatus } from "./session";
 export { Connection, type ConnectionStatus, type Options } from "./connection";

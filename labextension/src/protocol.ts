@@ -17,7 +17,9 @@ export type ActionCommand =
   | TurnResult
   | TurnFailed
   | Narrative
-  | Asked;
+  | Asked
+  | Advise
+  | Advice;
 export type JsonValue = null | boolean | number | string | JsonValue[] | {[key: string]: JsonValue};
 export type ClientMessage =
   JoinSession | LeaveSession | AgentAction | StoryUpdate | UserCursor | StateSync | SystemMessage;
@@ -95,6 +97,7 @@ export type EventData =
   | Resolved
   | Record
   | Told
+  | Advised
   | Undone
   | Edited
   | Decided
@@ -331,6 +334,34 @@ export interface Asked {
 }
 
 /**
+ * A seat's player asks what their character would do.
+ */
+export interface Advise {
+  kind: "advise";
+  character: string;
+}
+
+/**
+ * What a character would do, for its player alone (host only). `asked`: which question of the turn it
+ * answers; `action` is null where nobody could say; `why`: reasons, strongest first; `agent`: whose class
+ * says so, where a notebook brought its own.
+ */
+export interface Advice {
+  turn: number;
+  attempt: number;
+  token: number;
+  kind: "advice";
+  character: string;
+  asked: number;
+  action: {
+    [k: string]: JsonValue;
+  } | null;
+  why?: string[];
+  agent?: string | null;
+  spent: AgentCost;
+}
+
+/**
  * Somebody showed the server an invite and gave a name: sent by the server alone.
  */
 export interface AdmitGuest {
@@ -344,6 +375,15 @@ export interface AdmitHost {
   kind: "admit_host";
   kernel: string;
   admitted?: boolean;
+}
+
+/**
+ * A player asked what their character would do, or was answered: it stands in the seat's partition.
+ */
+export interface Advised {
+  patch?: Op[];
+  kind: "advised";
+  character: string;
 }
 
 export interface AgentAction {
@@ -367,7 +407,9 @@ export interface AgentAction {
     | TurnResult
     | TurnFailed
     | Narrative
-    | Asked;
+    | Asked
+    | Advise
+    | Advice;
 }
 
 /**
@@ -839,6 +881,7 @@ export interface LoggedEvent {
     | Resolved
     | Record
     | Told
+    | Advised
     | Undone
     | Edited
     | Decided
@@ -1461,6 +1504,15 @@ export const MAY = {
   "admit_host": [
     "owner",
     "director"
+  ],
+  "advice": [
+    "kernel",
+    "host"
+  ],
+  "advise": [
+    "owner",
+    "director",
+    "player"
   ],
   "archive": [
     "owner"

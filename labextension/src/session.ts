@@ -5,6 +5,7 @@
  * session lives through lost connections: it joins again and asks for what it missed.
  * Parts: `Note` (what listeners are told), `Link` (what a session needs of its connection), `Session`.
  */
+import { suggest, type Suggested } from "./advice";
 import type { Settled } from "./commands";
 import { Listeners } from "./listeners";
 import type { Body } from "./outbound";
@@ -95,6 +96,11 @@ export class Session {
 
   say(text: string, anchor: Cursor | null = null): Promise<Settled> {
     return this.send({ type: "story_update", data: { kind: "chat", text, anchor } });
+  }
+
+  /** What would one's own character do? Nothing is proposed by it, and nobody else hears of it. */
+  suggest(character: string): Promise<Suggested> {
+    return suggest(this, character);
   }
 
   manage(data: SystemCommand): Promise<Settled> {

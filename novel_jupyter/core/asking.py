@@ -3,8 +3,8 @@
 Law: an exchange is kept under its key once, sealed, and handed to whoever hosts the same attempt next, so
 that no answer is paid for twice; another attempt and another telling ask anew. What it cost is added
 up for good.
-Parts: `asked` (the command), `handed_over` (what a request to a host carries besides its task), `bill` (what
-everybody sees of it), `forget`.
+Parts: `asked` (the command), `paid`, `handed_over` (what a request to a host carries besides its task), `bill`
+(what everybody sees of it), `forget`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,13 @@ def asked(ctx: Context, data: Asked) -> None:
         },
         SEALED,
     )
+
+
+def paid(state: State, spent: AgentCost) -> list[Op]:
+    """What adds a cost to the session's; nothing for what cost nothing."""
+    if not (spent["tokens_in"] or spent["tokens_out"] or spent["cost"]):
+        return []
+    return [put("/sealed/spent", json_of(_sum(_spent(state), spent)))]
 
 
 def handed_over(state: State) -> dict[str, JsonValue]:

@@ -104,7 +104,7 @@ def writable(ctx: Context, ops: Sequence[Op]) -> Audience:
         )
         # A told turn is the rules' entry; people mend its prose.
         is_entry = root == "chronicle" and tokens[2:3] != ("narrative",)
-        is_entry = is_entry or (root.startswith("seat:") and tokens[1:2] == ("chronicle",))
+        is_entry = is_entry or (root.startswith("seat:") and tokens[1:2] in (("chronicle",), ("advice",)))
         if not allowed or len(tokens) < 2 or is_record(tokens) or is_entry:
             raise Refused("path_forbidden", f"you may not write {op['path'][:80]!r}", path=op["path"])
     if len(audiences) != 1:

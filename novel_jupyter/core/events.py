@@ -184,6 +184,13 @@ class Told(_Patched):
     made_by: MadeBy
 
 
+class Advised(_Patched):
+    """A player asked what their character would do, or was answered: it stands in the seat's partition."""
+
+    kind: Literal["advised"]
+    character: str
+
+
 class Undone(_Patched):
     kind: Literal["undone", "branched"]
     turn: int
@@ -237,6 +244,7 @@ EventData: TypeAlias = Annotated[
     | Resolved
     | Record
     | Told
+    | Advised
     | Undone
     | Edited
     | Decided
@@ -264,7 +272,7 @@ _ACTION = (
         "ready",
         "voted",
     ),
-    *("opened", "locked", "resolved", "cancelled", "paused", "resumed", "accepted", "failed"),
+    *("opened", "locked", "resolved", "cancelled", "paused", "resumed", "accepted", "failed", "advised"),
 )
 KINDS: Final[Mapping[str, EventType]] = MappingProxyType(
     {

@@ -177,6 +177,28 @@ class Asked(Fenced):
     spent: AgentCost
 
 
+class Advise(Strict):
+    """A seat's player asks what their character would do."""
+
+    kind: Literal["advise"]
+    character: CharacterId
+
+
+class Advice(Fenced):
+    """What a character would do, for its player alone (host only). `asked`: which question of the turn it
+    answers; `action` is null where nobody could say; `why`: reasons, strongest first; `agent`: whose class
+    says so, where a notebook brought its own.
+    """
+
+    kind: Literal["advice"]
+    character: CharacterId
+    asked: Sequence
+    action: dict[str, JsonValue] | None
+    why: Annotated[list[Annotated[str, Field(max_length=300)]], Field(default=[], max_length=5)]
+    agent: Name | None = None
+    spent: AgentCost
+
+
 ActionCommand: TypeAlias = Annotated[
     Propose
     | OnCharacter
@@ -190,7 +212,9 @@ ActionCommand: TypeAlias = Annotated[
     | TurnResult
     | TurnFailed
     | Narrative
-    | Asked,
+    | Asked
+    | Advise
+    | Advice,
     Field(discriminator="kind"),
 ]
 

@@ -83,7 +83,7 @@ MAY: Final[Mapping[str, tuple[Standing, ...]]] = MappingProxyType(
         # everyone who joined
         **dict.fromkeys(("user_cursor", "ping", "token", "chat"), _ALL),
         # a character's player
-        **dict.fromkeys(("claim", "release", "vote", "delegate"), _PLAYERS),
+        **dict.fromkeys(("claim", "release", "vote", "delegate", "advise"), _PLAYERS),
         **dict.fromkeys(("propose", "withdraw", "ready"), (*_PLAYERS, "kernel", "host")),
         **dict.fromkeys(("edit", "restore_edit"), (*_PLAYERS, "kernel", "host")),
         # what was kept aside because a person wrote there is for people to settle
@@ -100,7 +100,7 @@ MAY: Final[Mapping[str, tuple[Standing, ...]]] = MappingProxyType(
         "set_settings": ("owner", "director", "host"),
         "claim_session": ("player", "director", "spectator"),
         # the kernel that hosts (and then its lease is looked at)
-        **dict.fromkeys(("request_lease", "release_lease"), ("kernel", "host")),
+        **dict.fromkeys(("request_lease", "release_lease", "advice"), ("kernel", "host")),
         **dict.fromkeys(
             ("turn_result", "turn_failed", "narration_failed", "narrative", "narration", "progress", "asked"),
             ("kernel", "host"),

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from . import admin, asking, editing, guests, history, hosting, seats, telling, turn
+from . import admin, advice, asking, editing, guests, history, hosting, seats, telling, turn
 from .draft import ClientKey, Context, Draft, Facts, Mark, Result, measured_size
 from .errors import UNDECIDED, Refused
 from .incoming import CommandId, digest
@@ -67,6 +67,8 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         "accept": telling.accept,
         "turn_result": telling.resolve,
         "asked": asking.asked,
+        "advise": advice.advise,
+        "advice": advice.advice,
         "narrative": telling.tell,
         "turn_failed": telling.fail,
         "narration_failed": telling.fail,
@@ -105,7 +107,7 @@ ANY_CONTENT: Final = ""
 """The digest of a result of which only is known that it was given (SPEC R93)."""
 
 CARRIES_CONTENT: Final = frozenset(
-    {"edit", "restore_edit", "settle", "propose", "chat", "turn_result", "narrative", "asked"}
+    {"edit", "restore_edit", "settle", "propose", "chat", "turn_result", "narrative", "asked", "advice"}
 )
 """What a full state refuses. Everything else is small and bounded, and the way out of a full state."""
 

@@ -80,8 +80,7 @@ class Billing:
             with opened(account):
                 yield account
         finally:
-            after, at = astuple(account.session), astuple(before)
-            self.spent += Usage(*(now - then for now, then in zip(after, at, strict=True)))
+            self.spent += account.session - before
 
 
 def _noted(answer: asyncio.Future[Ack]) -> None:

@@ -76,6 +76,10 @@ class Commands:
     async def ready(self, character: str, ready: bool = True) -> Ack:
         return await self._act({"kind": "ready", "character": character, "ready": ready})
 
+    async def advise(self, character: str) -> Ack:
+        """Ask what one's own character would do; `suggest` waits for the answer too."""
+        return await self._act({"kind": "advise", "character": character})
+
     async def vote(self, character: str) -> Ack:
         return await self._act({"kind": "vote", "character": character})
 

@@ -28,13 +28,14 @@ from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.persona import PersonaAgent
 from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnOutcome, TurnRecord
 
+from .advising import Advising
 from .agents import Agents
 from .billing import Billing
 from .errors import CommandRefused, NovelError
 from .handle import SessionHandle
 from .hooks import Hooks, Made, made_by_telling, made_by_turn
 from .listeners import Frame
-from .models.account import Caps, current
+from .models.account import Caps, spent_now
 from .readings import Readings
 from .streaming import ProseStream
 from .turns import HostSession, Request, result_of
@@ -82,6 +83,7 @@ class AgentHost:
         )
         self.hooks = Hooks()
         self.billing = Billing(handle, caps)
+        self.advising = Advising(handle, self.agents, self.billing, self._note)
         self.pace = pace
         self.last_error: BaseException | None = None
         """What went wrong in an agent last."""
@@ -144,6 +146,7 @@ class AgentHost:
             off()
         self._offs = []
         self.hooks.stop()
+        await self.advising.stop()
         await self._readings.stop()
         for task in (self._asking, self._running):
             if task is not None:
@@ -167,6 +170,7 @@ class AgentHost:
         if free and self.handle.joined and (self._asking is None or self._asking.done()):
             self._asking = asyncio.create_task(self._ask())
         if host["holder"] == self.user_id:
+            self.advising.look()
             self._readings.look()
         if self._begun and self._request and not self._request.is_current(state, self.user_id):
             self._cancel()
@@ -383,9 +387,7 @@ class AgentHost:
 
     def _progress(self, request: Request, agent: str, text: str) -> None:
         data: dict[str, Any] = {"kind": "progress", **request.fence, "agent": agent[:120], "text": text[:200]}
-        if (account := current()) is not None and (spent := account.spent()) is not None:
-            data["spent"] = spent
-        self.handle.send_live("system_message", data)
+        self.handle.send_live("system_message", {**data, **spent_now()})
 
 
 def _word(error: BaseException) -> str:

@@ -2,13 +2,13 @@
 
 Law: everything shown is what the replica knows; everything done goes through the session like anybody else's
 command. What comes from a story or from people is escaped before a browser sees it.
-Parts: `Turn`, `Story`.
+Parts: `Story`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any, Final, cast, overload
 
@@ -16,13 +16,15 @@ from pydantic import JsonValue
 
 from novel_jupyter.core.errors import way_of
 from novel_jupyter.core.model import RuleState, State
-from novel_jupyter.core.views import rules_of
+from novel_jupyter.core.views import ALL, rules_of
 from novel_jupyter.story.brain import Brain
 from novel_jupyter.story.chronicler import ChroniclerAgent
 from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.turn import Usage
 
+from .advising import Suggestion
 from .agents import Personas
+from .asking import ADVICE_SECONDS, suggest
 from .client import Client
 from .commands import Ack
 from .errors import CommandRefused, TurnEnded
@@ -36,34 +38,12 @@ from .models.chosen import brain_of
 from .phrasing import action_of
 from .plot import draw
 from .svg import Picture
+from .told import Turn as Turn
 
 OUTCOMES_KEPT: Final = 1000
 HOOKS_SECONDS: Final = 10.0
 """How long `turn` waits for hooks that are slow."""
 ENDS: Final = frozenset({"cancelled", "undone", "branched", "failed"})
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One resolved turn. `narration` is pending, told, failed or cancelled; without a narrator, `narrative`
-    is ''.
-    """
-
-    number: int
-    attempt: int
-    branch: str
-    node: int
-    narration: str
-    narrative: str
-    outcomes: Sequence[Mapping[str, Any]] = ()
-    """What came of each action, as far as this kernel saw it happen."""
-
-    def __str__(self) -> str:
-        return self.narrative
-
-    def _repr_markdown_(self) -> str:
-        prose = _plain_markdown(self.narrative) or f"*(not told: {self.narration})*"
-        return f"**Turn {self.number}**\n\n{prose}"
 
 
 class Story:
@@ -330,6 +310,19 @@ class Story:
             ack = await self.handle.ready(character)
         return ack
 
+    async def suggest(self, character: str, timeout: float = ADVICE_SECONDS) -> Suggestion:
+        """What would they do? As the character's agent says, from what the character witnessed; nothing is
+        proposed by it, and nobody else hears of it: `await story.act("mara", found.action)` does it.
+
+        A kernel that may host asks its own agent, for any character; a player asks for their own. Raises
+        KeyError for one who does not act, CommandRefused for somebody else's character or too many questions,
+        TurnEnded when the turn goes on meanwhile or nobody hosts, TimeoutError.
+        """
+        if self.host is not None and self.handle.replica.view == ALL:
+            async with asyncio.timeout(timeout):
+                return await self.host.advising.suggest(character)
+        return await suggest(self.handle, character, timeout)
+
     async def say(self, text: str) -> Ack:
         return await self.handle.chat(text)
 
@@ -380,9 +373,3 @@ class Story:
 
 def _player(owner: str | None) -> str:
     return owner or "the storyteller"
-
-
-def _plain_markdown(text: str) -> str:
-    """`text` as Markdown that shows just the text: no markup, links or HTML of its own."""
-    special = "\\`*_{}[]()#+-!|<>~$&"
-    return "".join(f"&#{ord(char)};" if char in special else char for char in text)

@@ -125,6 +125,7 @@ class DirectorAgent:
             action = actions[who]
             raw = turn.proposals[who].action if by == "player" else {}
             table.attempt(who, action, raw or _wire(action), by)
+        table.explain({who: each.decision.reasons for who, each in chosen.items()})
         table.close()
         decided_by = {table.look.name(who): each for who, each in chosen.items()}
         made_by = self._signed(brain, usage, decided_by, stood_in)

@@ -25,6 +25,13 @@ class Usage:
             self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, self.cost + other.cost
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            self.tokens_in - other.tokens_in,
+            self.tokens_out - other.tokens_out,
+            max(0.0, round(self.cost - other.cost, 9)),
+        )
+
     def to_json(self) -> dict[str, JsonValue]:
         return {"tokens_in": self.tokens_in, "tokens_out": self.tokens_out, "cost": self.cost}
 

@@ -26,7 +26,7 @@ OWNER = {"owner"}
 PLAYERS = {"owner", "director", "player"}
 EXPECTED: dict[str, set[str]] = {
     **dict.fromkeys(("chat", "ping", "token", "user_cursor"), EVERYBODY),
-    **dict.fromkeys(("claim", "release", "vote", "delegate"), PLAYERS),
+    **dict.fromkeys(("claim", "release", "vote", "delegate", "advise"), PLAYERS),
     **dict.fromkeys(("propose", "withdraw", "ready", "edit", "restore_edit"), PLAYERS | KERNELS),
     "settle": PLAYERS,
     **dict.fromkeys(("start", "lock", "cancel", "pause", "resume", "accept"), DIRECTORS),
@@ -37,13 +37,13 @@ EXPECTED: dict[str, set[str]] = {
     "admit_guest": set(),
     "claim_session": {"player", "director", "spectator"},
     **dict.fromkeys(("request_lease", "release_lease", "turn_result", "turn_failed"), KERNELS),
-    **dict.fromkeys(("narrative", "narration_failed", "narration", "progress", "asked"), KERNELS),
+    **dict.fromkeys(("narrative", "narration_failed", "narration", "progress", "asked", "advice"), KERNELS),
 }
-HOSTS = ("turn_result", "turn_failed", "narrative", "narration_failed", "asked")
+HOSTS = ("turn_result", "turn_failed", "narrative", "narration_failed", "asked", "advice")
 """Their data is the host's: see the tests of telling."""
 DATA: dict[str, dict[str, object]] = {
     "chat": {"text": "hello"},
-    **{kind: {"character": "mara"} for kind in ("claim", "release", "vote", "withdraw", "ready")},
+    **{kind: {"character": "mara"} for kind in ("claim", "release", "vote", "withdraw", "ready", "advise")},
     "delegate": {"character": "mara", "kernel": K1.user_id},
     "propose": {"character": "mara", "action": SEARCH},
     "edit": {"base": 0, "patch": [{"op": "add", "path": "/notes/x", "value": 1}]},

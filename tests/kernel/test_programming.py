@@ -129,6 +129,71 @@ async def test_a_director_that_raises_fails_its_turn_and_what_it_says_stays_here
     assert "butler" not in json.dumps(watcher.frames) + server.log
 
 
+async def test_a_player_asks_what_she_would_do_and_the_answer_reaches_her_alone(
+    cell: Cell, ana: Client, server: ServerProcess, tmp_path: Path
+) -> None:
+    async with await nj.connect(server.url, server.token_of("ben")) as ben:
+        session_id = await value(cell, "story.session_id", tmp_path)
+        handle, other = await ana.join(session_id), await ben.join(session_id)
+        await handle.claim("mara")
+        await other.claim("ines")
+        seen = Watcher(other)
+        hers = Watcher(handle)
+        await cell.run(
+            "class Grim(nj.PersonaAgent):\n"
+            "    async def decide(self, view):\n"
+            "        return nj.Decision(view.options[-1], ('a reason of her own',))\n"
+            "story.personas['mara'] = Grim"
+        )
+        found = await nj.suggest(handle, "mara")
+        assert (found.why, found.agent) == (("a reason of her own",), "Grim")
+        assert found.action is not None
+        await other.wait_for(lambda _: other.sequence_id >= handle.sequence_id, SECONDS)
+        assert "a reason of her own" in json.dumps(hers.frames)
+        assert "a reason of her own" not in json.dumps([seen.frames, dict(other.state)])
+        assert "advised" not in json.dumps(seen.frames)
+        page = await ben.get(f"sessions/{session_id}/events?after=0&limit=500")
+        assert "a reason of her own" not in json.dumps(page)
+        assert "a reason of her own" in json.dumps(await ana.get(f"sessions/{session_id}/events?after=0"))
+        await handle.propose("mara", found.action)
+
+
+async def test_an_absent_player_is_stood_in_for_in_sight_and_has_the_seat_back_between_turns(
+    cell: Cell, ana: Client, server: ServerProcess, tmp_path: Path
+) -> None:
+    async with await nj.connect(server.url, server.token_of("ben")) as ben:
+        session_id = await value(cell, "story.session_id", tmp_path)
+        handle = await ana.join(session_id)
+        other = await ben.join(session_id)
+        await handle.claim_session()
+        await handle.set_settings(understudy_after=0)
+        await other.claim("ines")
+        watcher = Watcher(handle)
+        ben.leave(other)
+        await handle.wait_for(lambda s: s["seats"]["ines"]["understudy"], SECONDS)  # type: ignore[index,call-overload]
+        await cell.run("await story.handle.wait_for(lambda s: s['seats']['ines']['understudy'], 60)")
+        assert "ines: Ines, played by ben (understudy)" in await value(
+            cell, "__import__('novel_jupyter.kernel.magics').kernel.magics._people(story)", tmp_path
+        )
+        await play_as_mara(handle, 1)
+        seats: Any = handle.state["seats"]
+        assert (seats["ines"]["owner"], seats["ines"]["understudy"]) == ("ben", True)
+        deeds = (
+            "{row['by'] for row in story.log if row['character'] == 'ines' and row['turn'] == %d} - {None}"
+        )
+        assert await value(cell, f"list({deeds % 1})", tmp_path) == ["understudy"]
+        back = await ben.join(session_id)
+        await back.wait_for(lambda s: not s["seats"]["ines"]["understudy"], SECONDS)  # type: ignore[index,call-overload]
+        await back.propose("ines", {"kind": "wait"})
+        await back.ready("ines")
+        await play_as_mara(handle, 2)
+        await cell.run("await story.handle.wait_for(lambda s: s['turn']['number'] == 3, 60)")
+        assert await value(cell, f"list({deeds % 2})", tmp_path) == ["player"]
+        said = [frame["data"] for frame in watcher.frames if frame["data"].get("character") == "ines"]
+        kinds = [data["kind"] for data in said if data["kind"] in ("away", "understudy", "back")]
+        assert kinds == ["away", "understudy", "back"]
+
+
 async def test_hooks_the_table_and_the_pictures_of_a_session(cell: Cell, tmp_path: Path) -> None:
     await cell.run(
         "decided = []\n"

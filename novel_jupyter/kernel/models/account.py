@@ -2,7 +2,7 @@
 
 Law: a call is made only where it fits under every cap, counted at its dearest while it runs and as it was
 afterwards. What was answered already is not asked again. Every cost and every fallback is shown at once.
-Parts: `Caps`, `Account`, `opened` (the account of whatever runs inside), `current`.
+Parts: `Caps`, `Account`, `opened` (the account of whatever runs inside), `current`, `spent_now`.
 """
 
 from __future__ import annotations
@@ -203,3 +203,10 @@ def opened(account: Account) -> Iterator[Account]:
 
 def current() -> Account | None:
     return _CURRENT.get()
+
+
+def spent_now() -> dict[str, JsonValue]:
+    """What goes with every word about an agent: `spent`, where somebody was paid."""
+    account = _CURRENT.get()
+    spent = account.spent() if account is not None else None
+    return {"spent": spent} if spent is not None else {}
