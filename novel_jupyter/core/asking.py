@@ -3,8 +3,8 @@
 Law: an exchange is kept under its key once, sealed, and handed to whoever hosts the same attempt next, so
 that no answer is paid for twice; another attempt and another telling ask anew. What it cost is added
 up for good.
-Parts: `asked` (the command), `paid`, `handed_over` (what a request to a host carries besides its task), `bill`
-(what everybody sees of it), `forget`.
+Parts: `asked` (the command), `paid`, `handed_over` (what a request to a host carries besides its task),
+`bill` (what everybody sees of it), `forget`.
 """
 
 from __future__ import annotations
