@@ -8,6 +8,7 @@ Parts: `Checker`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from .claims import Claims, strangers
@@ -28,7 +29,7 @@ class Checker:
         # Longest first, and what is allowed is blanked out: the lamp room is no mention of the lamp.
         by_length = sorted(record.names.items(), key=lambda named: (-len(named[1].name), named[0]))
         self._names = [
-            (id, re.compile(rf"(?<!\w){re.escape(name.name)}(?!\w)", _FLAGS[name.kind]))
+            (id, name.name.lower(), re.compile(rf"(?<!\w){re.escape(name.name)}(?!\w)", _FLAGS[name.kind]))
             for id, name in by_length
         ]
         self._withheld = [frozenset(_WORD.findall(text.lower())) for text in record.withheld]
@@ -40,22 +41,33 @@ class Checker:
         cited = [self._events[id] for id in sentence.events if id in self._events]
         if not cited or len(cited) != len(sentence.events):
             return "cites no event of this turn"
-        given = " ".join(_given(event) for event in cited)
+        given = " ".join(text for event in cited for text in _given(event))
+        own = _own(sentence.text, cited)
         allowed = {id for event in cited for id in (event.character, *event.mentions, event.location)}
+        # A story's own way to tell a deed may name others, and its markup is not what is read in the end.
+        written = " ".join(b.slots["phrase"] for event in cited for b in event.beats if "phrase" in b.slots)
         rest = sentence.text
-        for id, name in self._names:
+        low = rest.lower()
+        for id, plain, name in self._names:
+            if plain not in low:
+                continue
             if id in allowed:
                 rest = name.sub(" ", rest)
-            elif name.search(rest) and not name.search(given):
+            elif (
+                name.search(rest)
+                and not name.search(written)
+                and (name.search(own) or not name.search(given))
+            ):
                 return f"names {id!r}, which is not in its events"
         known = self._known | set(_CAPITALS.findall(given))
         if unknown := next(strangers(sentence.text, known), None):
             return f"names {unknown!r}, whom nobody knows"
-        if claimed := self._claims.wrong(_unquoted(sentence.text), cited, given):
+        if claimed := self._claims.wrong(own, cited):
             return f"tells of {claimed!r}, which did not happen"
         said = frozenset(_WORD.findall(sentence.text.lower()))
         # What is for one seat alone may bring the very fact that others are not told.
-        brought = " ".join(_given(event) for event in cited if event.audience != "everyone")
+        asides = [event for event in cited if event.audience != "everyone"]
+        brought = " ".join(text for event in asides for text in _given(event))
         said -= frozenset(_WORD.findall(brought.lower()))
         for fact in self._withheld:
             if fact and 100 * len(fact & said) >= _ENOUGH * len(fact):
@@ -63,17 +75,22 @@ class Checker:
         return None
 
 
-def _given(event: StoryEvent) -> str:
+def _given(event: StoryEvent) -> list[str]:
     """Text that an event itself brings: what players and story files say may be repeated."""
-    texts = [
+    return [
         text
         for beat in event.beats
         for slot, text in beat.slots.items()
         if slot in ("line", "text", "phrase")
     ]
-    return " ".join(texts)
 
 
-def _unquoted(text: str) -> str:
-    """What the teller says, without what people say."""
+def _own(text: str, cited: Iterable[StoryEvent]) -> str:
+    """What the teller says, without what people say and without a fact that is told in its own words.
+
+    What a player typed are the character's words: the teller may quote them, and not make them true.
+    """
+    for event in cited:
+        for said in () if event.action.get("kind") == "free" else _given(event):
+            text = re.sub(re.escape(said.rstrip(".!?…")), " ", text, flags=re.IGNORECASE)
     return re.sub(r"“[^”]*”", " ", text)

@@ -19,7 +19,8 @@ from .turn import Cast, StoryEvent
 
 _DEED: Final[Mapping[str, tuple[str, ...]]] = {
     # Words that claim a deed → tags of which one must be there.
-    r"\b(dies|died|dead|killed|kills|corpse|murdered|murders)\b": ("died:", "ended:"),
+    r"\b(dies|died|dead|dying|killed|kills|slain|slays|slew|corpse|murdered|murders|perish(?:es|ed)?|lifeless"
+    r"|breathed? (?:his|her|their) last)\b": ("died:", "ended:"),
     r"\b(bleeds|bled|bleeding|wounded|wounds|stabbed|stabs|bloody)\b": (
         "hurt:",
         "died:",
@@ -128,14 +129,11 @@ class Claims:
         """The claims about these names."""
         return _claims_of(tuple(sorted(names.items(), key=_id)))
 
-    def wrong(self, own: str, events: Sequence[StoryEvent], given: str) -> str | None:
-        """The first claim of a text that none of its events bears out, in its words, or None. `given`: what
-        the events themselves bring in words.
-        """
+    def wrong(self, own: str, events: Sequence[StoryEvent]) -> str | None:
+        """The first claim in the teller’s own words that none of its events bears out, or None."""
         tags = [tag for event in events for tag in event.tags]
         for found in self._unborne(own, events, tags):
-            unreal = _UNREAL.search(own[: found.start()])
-            if not unreal and found.group().lower() not in given.lower():
+            if not _UNREAL.search(own[: found.start()]):
                 return found.group()
         return None
 
