@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 from .errors import Refused
 from .model import Role, State
+from .views import person_of as person_of
 from .views import rules_of
 
 Standing: TypeAlias = Role | Literal["kernel", "host", "server", "stranger"]
@@ -52,13 +53,6 @@ class Principal:
 
 GUEST: Final = "guest:"
 """How the ids of people without an account begin."""
-
-
-def person_of(user_id: str) -> str | None:
-    """The user id of the person whose kernel this is; None for people, and for kernels of nobody known."""
-    if not user_id.startswith("kernel:"):
-        return None
-    return user_id.removeprefix("kernel:").rpartition(":")[0] or None
 
 
 def entry_role(default_role: Literal["player", "spectator", "none"], joins_as: Entry | None) -> Entry:

@@ -3,7 +3,7 @@
 Law: an unseen event is a `hidden` placeholder with its number, so every view is gapless, and nothing of it
 leaks: not its author, time, kind or size (SPEC R5). Views are few and named by a string, so that bytes can
 be shared per view.
-Parts: `View` names, `view_of` (who sees what), `sees`, `project_state`, `cut` and `wire_bytes`.
+Parts: `View` names, `person_of`, `view_of` (who sees what), `sees`, `project_state`, `cut` and `wire_bytes`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ View: TypeAlias = str
 
 PUBLIC: Final[View] = "public"
 ALL: Final[View] = "all"
+SEATED: Final[View] = "seats:"
+"""What a kernel sees whose person plays: neither that seat's secrets nor what is for onlookers."""
 _WITH_PROSE: Final = frozenset({"created", "turn", "undone", "branched"})
 """Kinds whose patch may write the chronicle, which is for onlookers."""
 
@@ -31,11 +33,25 @@ def rules_of(state: State) -> RuleState:
     return cast(RuleState, state)
 
 
+def person_of(user_id: str) -> str | None:
+    """The user id of the person whose kernel this is; None for people, and for kernels of nobody known."""
+    if not user_id.startswith("kernel:"):
+        return None
+    return user_id.removeprefix("kernel:").rpartition(":")[0] or None
+
+
 def view_of(state: State, user_id: str, is_kernel: bool = False) -> View:
-    """The view of a person (by grant, seats and role) or of a kernel (all when it is admitted as a host)."""
+    """The view of a person (by grant, seats and role) or of a kernel (all when it is admitted as a host).
+
+    A player's own kernel reads nothing that the player may not: it would be a way round the cut.
+    """
     rules = rules_of(state)
     if is_kernel:
-        return ALL if user_id in rules["host"]["admitted"] else PUBLIC
+        if user_id in rules["host"]["admitted"]:
+            return ALL
+        person = person_of(user_id)
+        is_cut = person is not None and not sees(view_of(state, person), ONLOOKERS)
+        return SEATED if is_cut else PUBLIC
     participant = rules["participants"].get(user_id)
     if participant is None:
         return PUBLIC
@@ -51,15 +67,14 @@ def view_since(state: State, user_id: str, is_kernel: bool = False) -> int:
     """The sequence_id at which this reader's view last changed; a replica that is older needs a
     `full_sync`."""
     rules = rules_of(state)
-    if is_kernel:
-        return rules["host"]["admitted"].get(user_id, 0)
-    participant = rules["participants"].get(user_id)
-    return participant["view_since"] if participant else 0
+    admitted = rules["host"]["admitted"].get(user_id, 0) if is_kernel else 0
+    participant = rules["participants"].get((person_of(user_id) or "") if is_kernel else user_id)
+    return max(admitted, participant["view_since"] if participant else 0)
 
 
 def seats_of(view: View) -> frozenset[str]:
     """The seats whose secrets a view shows (not those of `all`, which shows every one)."""
-    return frozenset(view[6:].split(",")) if view.startswith("seats:") else frozenset()
+    return frozenset(filter(None, view[6:].split(","))) if view.startswith(SEATED) else frozenset()
 
 
 def sees(view: View, audience: Audience) -> bool:

@@ -30,9 +30,9 @@ class Subscriber:
 
 def telling_for(view: View) -> str | None:
     """Whose telling readers of a view are streamed: one seat's (of several, the first), or None for that of
-    onlookers.
+    onlookers. The kernel of somebody who plays is streamed none: no seat is called "".
     """
-    return None if sees(view, ONLOOKERS) else min(seats_of(view))
+    return None if sees(view, ONLOOKERS) else min(seats_of(view), default="")
 
 
 class Subscribers:

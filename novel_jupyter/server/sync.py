@@ -16,7 +16,7 @@ from novel_jupyter.core.draft import Results, Room
 from novel_jupyter.core.events import Event
 from novel_jupyter.core.messages import HeadEcho
 from novel_jupyter.core.policy import Principal
-from novel_jupyter.core.views import PUBLIC, View, project_state, view_of, view_since, wire_bytes
+from novel_jupyter.core.views import ALL, View, project_state, view_of, view_since, wire_bytes
 
 DELTA_EVENTS = 1000
 
@@ -104,11 +104,11 @@ def _another_view(room: Room, principal: Principal, view: View, echo: HeadEcho, 
     """Whether the replica holds another view than `view`; one that does not say which, whether it may.
 
     At the very event that changed the view it may: the connection can have broken before the `full_sync` that
-    follows. When a kernel ceased to be admitted is not kept, so one that sees the public view may always.
+    follows. When a kernel ceased to be admitted is not kept, so one that sees less than all may always.
     """
     if echo.view is not None:
         return echo.view != view
-    if principal.is_kernel and view == PUBLIC:
+    if principal.is_kernel and view != ALL:
         return True
     return at <= view_since(room.state, principal.user_id, principal.is_kernel)
 

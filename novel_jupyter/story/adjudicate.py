@@ -13,7 +13,8 @@ from typing import Final
 
 from . import effects as fx
 from . import physical, social
-from .laws import Refusal
+from .actions import Use
+from .laws import Refusal, use_of
 from .ruling import Attempt, Ruling
 
 JUDGES: Final[Mapping[str, Callable[[Attempt], Ruling]]] = MappingProxyType(
@@ -66,6 +67,9 @@ def too_late(attempt: Attempt, broken: Refusal) -> Ruling:
     ruling = Ruling("failure", f"{attempt.name} came too late. {broken.reason}")
     target = str(getattr(attempt.action, "target", ""))
     item = str(getattr(attempt.action, "item", ""))
+    if isinstance(attempt.action, Use) and broken.law == "resources.needs":
+        meant = use_of(attempt.look, item, attempt.action.how)
+        item = (meant[1]["needs"] if meant else None) or item
     if target in attempt.look.with_(attempt.me):
         # The other is still there: it was about what they had.
         item = item or str(getattr(attempt.action, "about", ""))

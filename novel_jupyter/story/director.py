@@ -125,6 +125,7 @@ class DirectorAgent:
             action = actions[who]
             raw = turn.proposals[who].action if by == "player" else {}
             table.attempt(who, action, raw or _wire(action), by)
+        table.explain({who: each.decision.reasons for who, each in chosen.items()})
         table.close()
         made_by = self._signed(brain, usage, {table.look.name(who): each for who, each in chosen.items()})
         outcome = table.outcome(made_by, {who: each.decision.reasons for who, each in chosen.items()})

@@ -124,6 +124,15 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasoned:
+    """Why an agent chose for a character what it chose, strongest first: for that seat alone."""
+
+    character: str
+    turn: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GoalTurned:
     character: str
     goal: str
@@ -191,6 +200,7 @@ Effect: TypeAlias = (
     | Edged
     | Sighted
     | Remembered
+    | Reasoned
     | GoalTurned
     | GoalGained
     | Ticked

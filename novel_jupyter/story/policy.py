@@ -134,7 +134,7 @@ class _Mind(Pursuit):
                 self.want(act.Hide(), 3 + 2 * self.trait("sly") - self.trait("bold"), why)
                 self.want(act.Persuade(target=other), 1 + 2 * self.trait("warm"), why)
             elif kind == "help":
-                self.want(act.Help(target=other), 3 + self.trait("warm"), "one good turn")
+                self.want(act.Help(target=other), self.trait("warm"), "one good turn")
         for other, person in view.present.items():
             if person.health < 3 and self.trust(other) >= 1:
                 self.want(act.Help(target=other), 5 + self.trait("warm"), f"{person.name} is hurt")

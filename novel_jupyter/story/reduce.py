@@ -18,6 +18,7 @@ from .turn import StoryEvent
 from .world import MAX_HEALTH, MAX_MEMORY, MAX_TRUST, State, seat_of, stage_of
 
 MAX_GOALS: Final = 8
+MAX_REASONS: Final = 3
 
 
 def reduce(state: State, event: StoryEvent) -> State:
@@ -187,6 +188,11 @@ def _remembered(draft: _Draft, effect: fx.Remembered) -> None:
         draft.drop(seat, "memory", min(memory, key=rank))
 
 
+def _reasoned(draft: _Draft, effect: fx.Reasoned) -> None:
+    why = {"turn": effect.turn, "reasons": [reason[:200] for reason in effect.reasons[:MAX_REASONS]]}
+    draft.put(f"seat:{effect.character}", "why", value=why)
+
+
 def _goal_turned(draft: _Draft, effect: fx.GoalTurned) -> None:
     if effect.goal in seat_of(draft.root, effect.character)["goals"]:
         draft.put(f"seat:{effect.character}", "goals", effect.goal, "status", value=effect.status)
@@ -245,6 +251,7 @@ _HANDLERS: Final = cast(
         fx.Edged: _edged,
         fx.Sighted: _sighted,
         fx.Remembered: _remembered,
+        fx.Reasoned: _reasoned,
         fx.GoalTurned: _goal_turned,
         fx.GoalGained: _goal_gained,
         fx.Ticked: _ticked,

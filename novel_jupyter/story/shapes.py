@@ -143,6 +143,12 @@ class MemoryState(TypedDict):
     weight: int
 
 
+class WhyState(TypedDict):
+    turn: int
+    reasons: list[str]
+    """Strongest first."""
+
+
 class SeatState(TypedDict):
     location: str | None
     goals: dict[str, GoalState]
@@ -154,6 +160,8 @@ class SeatState(TypedDict):
     edge: int
     """What the next attempt gains or loses: from help, or from a fright."""
     notes: str
+    why: NotRequired[WhyState]
+    """The reasons of the agent that last decided for this character: theirs and the director's to see."""
     reading: NotRequired[dict[str, JsonValue]]
     """What the player's own words may have meant: a `Reading` of `interpret`, until other words are read."""
 

@@ -266,6 +266,11 @@ class Table:
             beats.append(Beat(shelf, use(shelf), slots))
         return tuple(beats), tuple(told)
 
+    def explain(self, reasons: Mapping[str, tuple[str, ...]]) -> None:
+        """Keep why agents chose what they chose, each in its own seat."""
+        kept = [fx.Reasoned(who, self.turn.turn, why) for who, why in sorted(reasons.items())]
+        self.state = carry_out(self.state, kept)
+
     # Time.
 
     def close(self) -> None:

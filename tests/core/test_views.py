@@ -10,7 +10,7 @@ from core.rules import ALICE, BOB, CAROL, DAN, K1, SESSION, Table, everybody, pu
 from novel_jupyter.core.canonical import chain
 from novel_jupyter.core.events import Event, audience_of_partition, encode
 from novel_jupyter.core.model import Audience
-from novel_jupyter.core.views import project_state, sees, view_hash, view_of, view_since, wire_bytes
+from novel_jupyter.core.views import SEATED, project_state, sees, view_hash, view_of, view_since, wire_bytes
 
 SEES: dict[str, list[Audience]] = {
     "public": ["everyone"],
@@ -60,6 +60,27 @@ def test_the_view_of_each_standing() -> None:
     table.ok(ALICE, "grant_view", target="alice", sees_all=True)
     assert view_of(table.state, "alice") == "all"
     assert view_since(table.state, "nobody") == 0
+
+
+def test_the_kernel_of_somebody_who_plays_is_no_way_round_the_cut() -> None:
+    """R5, R44"""
+    table, kernel = everybody(), "kernel:bob:k9"
+    assert view_of(table.state, kernel, True) == "public"
+    table.ok(BOB, "claim", character="mara")
+    claimed = view_since(table.state, "bob")
+    assert view_of(table.state, kernel, True) == SEATED
+    assert view_since(table.state, kernel, True) == claimed > 0
+    others = ("kernel:dan:k9", "kernel:eve:k9", "kernel:k9")
+    assert [view_of(table.state, other, True) for other in others] == ["public"] * 3
+    shown = project_state(table.state, SEATED)
+    assert {audience_of_partition(name) for name in shown} == {"everyone"}
+    assert not any(sees(SEATED, audience) for audience in ("onlookers", "director", "sealed", ["mara"], [""]))
+    table.ok(ALICE, "admit_host", kernel=kernel)
+    assert view_of(table.state, kernel, True) == "all"
+    table.ok(ALICE, "admit_host", kernel=kernel, admitted=False)
+    table.ok(BOB, "release", character="mara")
+    assert view_of(table.state, kernel, True) == "public"
+    assert view_since(table.state, kernel, True) > claimed
 
 
 def test_a_state_in_a_view_has_its_partitions_and_one_hash() -> None:

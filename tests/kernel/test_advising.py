@@ -73,7 +73,8 @@ async def test_a_player_is_told_what_her_character_would_do_and_nobody_else_is()
     assert dump_action(parse_action(found.action)) == found.action
     assert found.why
     assert found.agent is None
-    assert str(found).startswith(f"mara: {found.action['kind']}")
+    assert found.words
+    assert str(found).startswith(f"mara: {found.words} (")
     await ben.claim("ines")
     await ben.wait_for(lambda _: ben.sequence_id == ana.sequence_id, SECONDS)
     assert "seat:mara" not in ben.state

@@ -10,6 +10,7 @@ from server.test_connection import Client, Socket
 
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.messages import Chunk
+from novel_jupyter.core.views import SEATED
 from novel_jupyter.server.frames import unframe
 from novel_jupyter.server.narration import MAX_UNITS, Narration, utf16_units
 from novel_jupyter.server.subscribers import Subscribers
@@ -93,3 +94,38 @@ async def test_gaps_and_texts_without_end_are_refused() -> None:
 @pytest.mark.parametrize(("text", "units"), [("", 0), ("abc", 3), ("ü", 1), ("🌊", 2), ("a🌊b", 4)])
 def test_positions_are_in_utf16_units(text: str, units: int) -> None:
     assert utf16_units(text) == units
+
+
+@pytest.mark.asyncio
+async def test_a_seats_telling_is_streamed_to_who_reads_that_seat() -> None:
+    """R44: to those who are there and to those who come late."""
+    sockets = {
+        view: Socket() for view in ("public", "all", "seats:mara", "seats:mara,tom", "seats:tom", SEATED)
+    }
+    clients = {view: Client(socket) for view, socket in sockets.items()}
+    subscribers = Subscribers("s1")
+    for view, client in clients.items():
+        client.id = view
+        subscribers.add(client, view, view)
+    published: list[Note] = []
+    narration = Narration("s1", subscribers, 60.0, published.append)
+    told = {None: "Two fought.", "mara": "I heard a blow.", "tom": "I struck."}
+    for seat, text in told.items():
+        chunk = Chunk(kind="narration", turn=1, attempt=1, token=9, offset=0, text=text, seat=seat)
+        narration.add(chunk)
+    whose = {"seats:mara": "mara", "seats:mara,tom": "mara", "seats:tom": "tom", "public": None, "all": None}
+    for view in whose:
+        late = narration.provisional(view)
+        assert late is not None
+        assert late["text"] == told[whose[view]]
+    assert narration.provisional(SEATED) is None
+    narration.flush()
+    heard: dict[str, list[str]] = {}
+    for view, client in clients.items():
+        client.flush()
+        frames = b"".join(f for frames in sockets[view].writes for f in frames)
+        heard[view] = [json.loads(payload)["data"]["text"] for payload in unframe(frames)]
+    assert heard == {**{view: [told[seat]] for view, seat in whose.items()}, SEATED: []}
+    assert [note.get("seat") for note in published] == ["mara", "tom", None]
+    narration.clear()
+    assert narration.provisional("seats:tom") is None

@@ -30,29 +30,59 @@ async def _value(cell: Cell, expression: str, folder: Path) -> Any:
     return json.loads(path.read_text())
 
 
+def _witnessed(log: Log) -> dict[int, dict[str, bool]]:
+    """Turn → each outcome, whomever it is for → whether Mara witnessed it."""
+    seen: dict[int, dict[str, bool]] = {}
+    turn = 0
+    # What is dealt comes after the public part, in the same append.
+    for event in log:
+        data = event["data"]
+        turn = data["turn"] if data["kind"] == "resolved" else turn
+        for outcome in data.get("outcomes", []):
+            mine = event["audience"] == "everyone" or "mara" in event["audience"]
+            mine = mine and ("witnesses" not in outcome or "mara" in outcome["witnesses"])
+            seen.setdefault(turn, {})[outcome["id"]] = mine
+    return seen
+
+
 def _prose(log: Log) -> dict[str, bool]:
-    """Each public sentence and each reason of the log → whether Mara witnessed anything that it tells."""
-    seen: dict[tuple[int, int], dict[str, bool]] = {}
+    """Each sentence told to anybody, and each reason → whether Mara witnessed all that it tells."""
+    seen = _witnessed(log)
     told: dict[str, bool] = {}
+    turn = 0
     for data in (event["data"] for event in log):
-        if data["kind"] == "resolved":
-            outcomes = seen.setdefault((data["turn"], data["attempt"]), {})
-            for outcome in data["outcomes"]:
-                mine = "witnesses" not in outcome or "mara" in outcome["witnesses"]
-                outcomes[outcome["id"]] = mine
-                told[outcome["reason"]] = told.get(outcome["reason"], False) or mine
-        if data["kind"] == "turn":
-            for sentence in data["sentences"]:
-                mine = any(seen[data["turn"], data["attempt"]][id] for id in sentence["events"])
-                told[sentence["text"]] = told.get(sentence["text"], False) or mine
+        turn = data["turn"] if data["kind"] in ("resolved", "turn") else turn
+        about = [(outcome["reason"], [outcome["id"]]) for outcome in data.get("outcomes", [])]
+        about += [(sentence["text"], sentence["events"]) for sentence in data.get("sentences", [])]
+        for text, events in about:
+            mine = all(seen[data.get("turn", turn)][id] for id in events)
+            told[text] = told.get(text, False) or mine
     return {text: mine for text, mine in told.items() if text}
 
 
+def _cited(events: Log) -> set[tuple[int, str]]:
+    """(turn, event) of all that a reader's part of the log cites or holds."""
+    cited: set[tuple[int, str]] = set()
+    turn = 0
+    for data in (event["data"] for event in events):
+        turn = data["turn"] if data["kind"] in ("resolved", "turn") else turn
+        ids = [outcome["id"] for outcome in data.get("outcomes", [])]
+        ids += [id for sentence in data.get("sentences", []) for id in sentence["events"]]
+        cited |= {(data.get("turn", turn), id) for id in ids}
+    return cited
+
+
+def _streamed(wire: Wire) -> str:
+    """What was streamed to a socket, put together."""
+    return "".join(
+        frame["data"]["text"] for frame in wire.seen(lambda m: m["data"].get("kind") == "narration")
+    )
+
+
 def _came(wire: Wire) -> str:
-    """All that a socket carried: its frames, and what was streamed to it put together."""
+    """All that a socket carried: what was streamed to it, and its frames."""
     frames = [json.loads(text) for text in wire.raw]
-    chunks = [frame["data"]["text"] for frame in frames if frame["data"].get("kind") == "narration"]
-    return "".join(chunks) + "\n" + json.dumps(frames, ensure_ascii=False).replace('\\"', '"')
+    return _streamed(wire) + "\n" + json.dumps(frames, ensure_ascii=False).replace('\\"', '"')
 
 
 async def _files(server: ServerProcess, name: str, session: str) -> str:
@@ -108,6 +138,10 @@ async def test_a_player_is_told_what_the_character_witnessed_and_no_more(
                 later = _came(again)
             mine, public = _came(alice), _came(bob)
             files, public_files = await _files(server, "alice", session), await _files(server, "bob", session)
+            async with rest(server, "alice") as http:
+                page = await http.get(f"sessions/{session}/events?after=0&limit=500")
+            reading = [*alice.sessions[session].events, *page.json()["events"]]
+            onlookers = bob.sessions[session].events
             gaps = alice.sessions[session].gaps
             async with rest(server, "alice") as http:
                 state = (await http.get(f"sessions/{session}/state")).json()
@@ -116,19 +150,27 @@ async def test_a_player_is_told_what_the_character_witnessed_and_no_more(
         await shut_down_kernel(server.url, server.admin_token, kernel_id)
 
     prose = _prose(log)
+    open_prose = set(_prose([event for event in log if event["audience"] == "everyone"]))
     hidden = [text for text, seen in prose.items() if not seen]
     assert len(hidden) > 20, "something happened out of her sight"
     assert sum(event["data"]["kind"] == "turn" for event in log) == TURNS + 1
     for text in (mine, later, files):
         assert _told_here(prose, text, mine=False) == []
-    # The onlooker read all of it, so the test knows what a leak looks like.
-    assert _told_here(prose, public, mine=False) == hidden
+    seen = _witnessed(log)
+    assert _cited(reading)
+    assert [(turn, id) for turn, id in _cited(reading) if not seen[turn][id]] == []
+    # The onlooker read all that is public of it, so the test knows what a leak looks like.
+    assert len([1 for turn, id in _cited(onlookers) if not seen[turn][id]]) > 10
+    assert _told_here(prose, public, mine=False) == [text for text in hidden if text in open_prose]
+    assert len(open_prose & set(hidden)) > 20
     assert len(_told_here(prose, public_files, mine=False)) > 10
     # And she was told her own.
     told = [event for event in log if event["data"].get("why") == "telling" and event["audience"] == ["mara"]]
     hers = [event["data"]["narrative"] for event in told]
     assert len(hers) == TURNS + 1
     assert all(text.split("\n\n")[0] in mine for text in hers)
+    assert _streamed(alice) == "".join(hers)
+    assert _streamed(bob) == "".join(e["data"]["narrative"] for e in log if e["data"]["kind"] == "turn")
     assert "witnesses" not in mine + public + files + public_files
     assert not gaps
     assert same

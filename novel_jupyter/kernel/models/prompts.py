@@ -14,6 +14,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from novel_jupyter.story.actions import Action, dump_action
+from novel_jupyter.story.advice import recall
 from novel_jupyter.story.brain import PersonaView, StageView
 from novel_jupyter.story.turn import DIRECTOR, StoryEvent, TurnRecord
 
@@ -61,7 +62,7 @@ def to_decide(view: PersonaView, options: Mapping[str, Action]) -> str:
         "beliefs": _plain(view.beliefs),
         "seen": _plain(view.seen),
         "feelings": {names.get(id, id): value for id, value in view.relations.items()},
-        "memory": [entry["text"] for entry in view.memory[-MEMORIES:]],
+        "memory": [entry["text"] for entry in recall(view.memory, view.turn, view.present, MEMORIES)],
         "place": names.get(view.location, view.location),
         "called_to": names.get(view.call, view.call) if view.call else None,
         "here": [_named(names, item) for item in view.here],
