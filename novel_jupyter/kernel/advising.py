@@ -42,8 +42,8 @@ GIVEN_UP: Final = 256
 @dataclass(frozen=True, slots=True)
 class Suggestion:
     """What a character would do. `action` is an object that `act` and `propose` take, None where nobody could
-    say; `words` is how it is shown; `why`: reasons, strongest first; `agent`: the class that said so, where it
-    is a notebook's own.
+    say; `words` is how it is shown; `why`: reasons, strongest first; `agent`: the class that said so, where
+    it is a notebook's own.
     """
 
     character: str
