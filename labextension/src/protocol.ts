@@ -414,7 +414,7 @@ export interface AgentAction {
 }
 
 /**
- * What an agent is doing for the turn.
+ * What an agent is doing for the turn, and what the turn and the session have cost so far.
  */
 export interface AgentProgress {
   kind: "progress";
@@ -422,6 +422,15 @@ export interface AgentProgress {
   text: string;
   turn: number;
   attempt: number;
+  spent?: Spent;
+}
+
+/**
+ * What models have cost so far, calls under way not counted.
+ */
+export interface Spent {
+  turn: AgentCost;
+  session: AgentCost;
 }
 
 export interface Arrived {
@@ -651,7 +660,7 @@ export interface Token {
 }
 
 /**
- * What an agent is doing (host only): presence, never stored.
+ * What an agent is doing (host only): presence, never stored. `spent`: where models play.
  */
 export interface Progress {
   turn: number;
@@ -660,6 +669,7 @@ export interface Progress {
   kind: "progress";
   agent: string;
   text: string;
+  spent?: Spent | null;
 }
 
 export interface SetRole {
@@ -1307,6 +1317,7 @@ export interface SessionState {
   ending?: {
     [k: string]: JsonValue;
   };
+  spent?: AgentCost;
   reserved_for?: string;
 }
 

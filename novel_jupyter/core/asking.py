@@ -4,7 +4,7 @@ Law: an exchange is kept under its key once, sealed, and handed to whoever hosts
 that no answer is paid for twice; another attempt and another telling ask anew. What it cost is added
 up for good.
 Parts: `asked` (the command), `paid`, `handed_over` (what a request to a host carries besides its task),
-`forget`.
+`bill` (what everybody sees of it), `forget`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from pydantic import JsonValue
 
 from .draft import Context, put
 from .errors import Refused
-from .events import AgentCost
 from .hosting import fenced
 from .messages import Asked
-from .model import SEALED, State
+from .model import SEALED, AgentCost, State
 from .patch import Op, PatchError, check_value
 from .turn import json_of
 from .views import rules_of
@@ -65,6 +64,13 @@ def paid(state: State, spent: AgentCost) -> list[Op]:
 def handed_over(state: State) -> dict[str, JsonValue]:
     """What was asked already for what is under way, and what the session has cost so far."""
     return {"asked": cast(JsonValue, _kept(state)), "spent": json_of(_spent(state))}
+
+
+def bill(state: State) -> list[Op]:
+    """The public sum of what models have cost, where it is no longer what everybody reads."""
+    spent = json_of(_spent(state))
+    shown = rules_of(state)["session"].get("spent", _NOTHING)
+    return [] if spent == shown else [put("/session/spent", spent)]
 
 
 def forget() -> Op:

@@ -22,6 +22,7 @@ from .outcomes import AgentCost as AgentCost
 from .outcomes import MadeBy as MadeBy
 from .outcomes import Outcome as Outcome
 from .outcomes import Sentence as Sentence
+from .outcomes import Spent as Spent
 from .patch import Op, apply_patch, parse_pointer
 
 

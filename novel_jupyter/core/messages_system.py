@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from .model import Role
+from .outcomes import Spent
 from .wire_types import Fenced, Name, Sequence, Strict
 
 
@@ -26,11 +27,12 @@ class Token(Strict):
 
 
 class Progress(Fenced):
-    """What an agent is doing (host only): presence, never stored."""
+    """What an agent is doing (host only): presence, never stored. `spent`: where models play."""
 
     kind: Literal["progress"]
     agent: Name
     text: Annotated[str, Field(max_length=200)]
+    spent: Spent | None = None
 
 
 class ClaimSession(Strict):

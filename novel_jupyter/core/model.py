@@ -182,6 +182,18 @@ class InviteState(TypedDict):
     """The moment (RFC 3339) from which on nobody comes in by it any more, and who came has to leave."""
 
 
+class AgentCost(TypedDict):
+    tokens_in: int
+    tokens_out: int
+    cost: float
+    model: NotRequired[str]
+    """Which model, where it is not the one of the whole."""
+    fallback: NotRequired[str]
+    """Why the offline rules stood in for it, in one word."""
+    agent: NotRequired[str]
+    """The class that it was, where a notebook brought its own."""
+
+
 class SessionState(TypedDict):
     story: str
     title: str
@@ -198,6 +210,8 @@ class SessionState(TypedDict):
     """Those of the removed who have ever seen more than a player may."""
     invites: NotRequired[dict[str, InviteState]]
     ending: NotRequired[dict[str, JsonValue]]
+    spent: NotRequired[AgentCost]
+    """What models have cost in all, as of the last turn that was resolved, told, failed or cancelled."""
     reserved_for: NotRequired[str]
     """Whose kernel made the session: nobody else can claim it."""
 

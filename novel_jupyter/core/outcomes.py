@@ -11,6 +11,7 @@ from typing import Literal, NotRequired
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
+from .model import AgentCost as AgentCost
 from .model import Audience
 
 
@@ -32,16 +33,11 @@ class Outcome(TypedDict):
     """
 
 
-class AgentCost(TypedDict):
-    tokens_in: int
-    tokens_out: int
-    cost: float
-    model: NotRequired[str]
-    """Which model, where it is not the one of the whole."""
-    fallback: NotRequired[str]
-    """Why the offline rules stood in for it, in one word."""
-    agent: NotRequired[str]
-    """The class that it was, where a notebook brought its own."""
+class Spent(TypedDict):
+    """What models have cost so far, calls under way not counted."""
+
+    turn: AgentCost
+    session: AgentCost
 
 
 class MadeBy(TypedDict):

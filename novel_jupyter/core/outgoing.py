@@ -16,8 +16,8 @@ from pydantic import AfterValidator, ConfigDict, Discriminator, Field, JsonValue
 from typing_extensions import TypedDict
 
 from .errors import CODES
-from .events import AgentCost, EventData, Outcome
-from .model import Audience, TurnPolicy
+from .events import EventData, Outcome, Spent
+from .model import AgentCost, Audience, TurnPolicy
 
 SUBPROTOCOL: Final = "novel.v1.json"
 """The WebSocket subprotocol that a client asks for."""
@@ -126,13 +126,14 @@ class PresenceList(TypedDict):
 
 
 class AgentProgress(TypedDict):
-    """What an agent is doing for the turn."""
+    """What an agent is doing for the turn, and what the turn and the session have cost so far."""
 
     kind: Literal["progress"]
     agent: str
     text: str
     turn: int
     attempt: int
+    spent: NotRequired[Spent]
 
 
 class NarrationChunk(TypedDict):

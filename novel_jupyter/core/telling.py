@@ -14,6 +14,7 @@ from typing import Literal, cast
 
 from pydantic import JsonValue
 
+from .asking import bill
 from .changes import check_audience, merge_changes
 from .draft import Context, is_agent, put, trimmed
 from .errors import Refused
@@ -94,7 +95,7 @@ def resolve(ctx: Context, data: TurnResult) -> None:
             "suggested": suggested,
             "ended": data.ended,
             "made_by": data.made_by,
-            "patch": [*public_patch, *rule_patch],
+            "patch": [*public_patch, *rule_patch, *bill(ctx.draft.state)],
         }
     )
     for audience, patch, outcomes in by_audience.values():
@@ -200,7 +201,7 @@ def tell(ctx: Context, data: Narrative) -> None:
             "narrative": data.text,
             "sentences": data.sentences,
             "made_by": data.made_by,
-            "patch": [*patch, *_end_ops(ctx, "told")],
+            "patch": [*patch, *_end_ops(ctx, "told"), *bill(ctx.draft.state)],
         }
     )
 
@@ -269,7 +270,7 @@ def end_telling(
             "kind": kind,
             "turn": entry["number"],
             "attempt": entry["attempt"],
-            "patch": _end_ops(ctx, narration),
+            "patch": [*_end_ops(ctx, narration), *bill(ctx.draft.state)],
         }
     )
 
@@ -285,7 +286,7 @@ def fail(ctx: Context, data: TurnFailed) -> None:
         return end_telling(ctx, "narration_failed", "failed")
     _this_attempt(ctx, data)
     in_phase(ctx, "resolving")
-    patch = [put("/turn/phase", "failed"), put("/turn/error", data.code)]
+    patch = [put("/turn/phase", "failed"), put("/turn/error", data.code), *bill(ctx.draft.state)]
     ctx.emit(
         {
             "kind": "failed",
@@ -340,7 +341,7 @@ def cancel(ctx: Context, data: Direct) -> None:
         for character, proposal in turn["locked"]["proposals"].items():
             if character not in proposals and _still_acts(ctx.rules["seats"][character], proposal["user_id"]):
                 proposals = {**proposals, character: {**proposal, "ready": False}}
-    moved(ctx, "cancelled", collect_ops(ctx, turn["number"], proposals))
+    moved(ctx, "cancelled", [*collect_ops(ctx, turn["number"], proposals), *bill(ctx.draft.state)])
 
 
 def accept(ctx: Context, data: Direct) -> None:

@@ -35,7 +35,7 @@ from .errors import CommandRefused, NovelError
 from .handle import SessionHandle
 from .hooks import Hooks, Made, made_by_telling, made_by_turn
 from .listeners import Frame
-from .models.account import Caps
+from .models.account import Caps, spent_now
 from .readings import Readings
 from .streaming import ProseStream
 from .turns import HostSession, Request, result_of
@@ -387,7 +387,7 @@ class AgentHost:
 
     def _progress(self, request: Request, agent: str, text: str) -> None:
         data: dict[str, Any] = {"kind": "progress", **request.fence, "agent": agent[:120], "text": text[:200]}
-        self.handle.send_live("system_message", data)
+        self.handle.send_live("system_message", {**data, **spent_now()})
 
 
 def _word(error: BaseException) -> str:

@@ -52,6 +52,7 @@ class Whereabouts:
         self._here: dict[str, Principal] = {}  # by connection of this server
         self._elsewhere: dict[str, str] = {}  # users by connection of other servers
         self._doing_in = (0, 0)
+        self._spent: object = None
         self._named: dict[str, dict[str, object]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -174,12 +175,15 @@ class Whereabouts:
     def progress(self, data: Progress) -> None:
         """What an agent of the host is doing, here or at another server."""
         self._presence.progress(data.agent, data.text, time.monotonic())
+        if data.spent is not None or self._doing_in != (data.turn, data.attempt):
+            self._spent = data.spent
         self._doing_in = (data.turn, data.attempt)
         self._subscribers.ephemeral(f"progress/{data.agent}", self._progress(data.agent, data.text))
 
     def _progress(self, agent: str, text: str) -> bytes:
         turn, attempt = self._doing_in
-        shown = {"kind": "progress", "agent": agent, "text": text, "turn": turn, "attempt": attempt}
+        shown: dict[str, object] = {"kind": "progress", "agent": agent, "text": text}
+        shown |= {"turn": turn, "attempt": attempt} | ({"spent": self._spent} if self._spent else {})
         return self._frame("system_message", shown)
 
     def cursor(self, connection: Connection, cursor: Cursor) -> None:

@@ -66,7 +66,8 @@ class ChroniclerAgent:
     ) -> Narrative:
         """The narrative that streamed sentences make."""
         own = {} if type(self) is ChroniclerAgent else {ROLE: self.name}
-        made_by = MadeBy(self.brain.engine, self.brain.model, agents={ROLE: Usage()}, classes=own)
+        stood_in = any(sentence.fallback for sentence in sentences)
+        made_by = MadeBy(self.brain.engine, self.brain.model, stood_in, {ROLE: Usage()}, own)
         so_far = summary.extended(record.so_far, public(record))
         return Narrative(
             record.turn, record.attempt, joined(sentences), tuple(sentences), made_by, tuple(seats), so_far
@@ -99,11 +100,11 @@ class ChroniclerAgent:
                     if event.id in sentence.events and event.id not in told and event.beats:
                         told.add(event.id)
                         flat = prose.plain(event, record.names.get(record.teller or ""))
-                        yield replace(flat, paragraph=sentence.paragraph)
+                        yield replace(flat, paragraph=sentence.paragraph, fallback=True)
         except BrainError:
             for sentence in prose.tell(record):
                 if told.isdisjoint(sentence.events) and checker.problem(sentence) is None:
-                    yield sentence
+                    yield replace(sentence, fallback=True)
 
     def tell_seat(
         self, record: TurnRecord, character: str, recent: tuple[str, ...] = ()

@@ -106,7 +106,7 @@ class DirectorAgent:
 
         progress(self.name, "is setting the scene")
         usage: dict[str, Usage] = {}
-        frame, usage[ROLE] = await self._choose_frame(table, brain)
+        frame, usage[ROLE], stood_in = await self._choose_frame(table, brain)
         table.open(frame)
 
         asked = [who for who in played if who not in actions and table.look.acts(who)]
@@ -127,7 +127,8 @@ class DirectorAgent:
             table.attempt(who, action, raw or _wire(action), by)
         table.explain({who: each.decision.reasons for who, each in chosen.items()})
         table.close()
-        made_by = self._signed(brain, usage, {table.look.name(who): each for who, each in chosen.items()})
+        decided_by = {table.look.name(who): each for who, each in chosen.items()}
+        made_by = self._signed(brain, usage, decided_by, stood_in)
         outcome = table.outcome(made_by, {who: each.decision.reasons for who, each in chosen.items()})
         return replace(outcome, decisions=chosen)
 
@@ -158,16 +159,23 @@ class DirectorAgent:
         return sorted(actions, key=key)
 
     def _signed(
-        self, brain: Brain, usage: Mapping[str, Usage], decided: Mapping[str, Decided] | None = None
+        self,
+        brain: Brain,
+        usage: Mapping[str, Usage],
+        decided: Mapping[str, Decided] | None = None,
+        stood_in: bool = False,
     ) -> MadeBy:
-        """What made the turn; what a notebook brought is called by its own name. `decided` is by name."""
+        """What made the turn; what a notebook brought is called by its own name. `decided` is by name;
+        `stood_in`: the offline rules chose the scene.
+        """
         own = {name: each.agent for name, each in (decided or {}).items() if each.agent != BUILT_IN}
         if type(self) is not DirectorAgent:
             own[ROLE] = self.name
-        fallback = any(each.decision.fallback for each in (decided or {}).values())
+        fallback = stood_in or any(each.decision.fallback for each in (decided or {}).values())
         return MadeBy(brain.engine, brain.model, fallback, {ROLE: Usage(), **usage}, own)
 
-    async def _choose_frame(self, table: Table, brain: Brain) -> tuple[Frame, Usage]:
+    async def _choose_frame(self, table: Table, brain: Brain) -> tuple[Frame, Usage, bool]:
+        """The scene, what it cost, and whether the offline rules had to choose it."""
         mood = table.dice.pick(table.moods(), DIRECTOR, "mood")
         frames = tuple(
             Frame(frame.location, frame.focus, frame.mood or mood, frame.stakes)
@@ -184,8 +192,8 @@ class DirectorAgent:
             frame, usage = await brain.frame(view)
         except BrainError as error:
             frame, _ = await OfflineBrain().frame(view)
-            return frame, error.usage
-        return (frame if frame in frames else frames[0]), usage
+            return frame, error.usage, True
+        return (frame, usage, False) if frame in frames else (frames[0], usage, True)
 
     async def _ask(
         self, table: Table, persona: PersonaAgent, who: str, frame: Frame, progress: Progress

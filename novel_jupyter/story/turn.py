@@ -320,11 +320,12 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One checked sentence. `paragraph` says that it begins one."""
+    """One checked sentence. `paragraph`: it begins one. `fallback`: its words stand in for others."""
 
     text: str
     events: tuple[str, ...]
     paragraph: bool = False
+    fallback: bool = field(default=False, compare=False)
 
     def to_json(self) -> Json:
         return {"text": self.text, "events": list(self.events)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from core.rules import ALICE, K1, K2, Table, seated
 from pydantic import JsonValue
 
@@ -91,3 +92,29 @@ def test_no_undo_takes_back_what_was_spent() -> None:
     table.ok(ALICE, "cancel")
     table.ok(ALICE, "undo")
     assert handed_over(table.state)["spent"] == {"tokens_in": 20, "tokens_out": 10, "cost": 0.5}
+
+
+@pytest.mark.parametrize("end", ["resolve", "fail", "cancel"])
+def test_everybody_reads_what_it_cost(end: str) -> None:
+    """R49: with the event that ends the work, whatever came of it; and nothing where nothing was spent."""
+    table = seated().lock()
+    assert "spent" not in table.rules["session"]
+    table.ok(K1, "asked", **ask(table))
+    assert "spent" not in table.rules["session"]
+    before = table.head
+    if end == "resolve":
+        table.resolve()
+    elif end == "fail":
+        table.ok(K1, "turn_failed", turn=1, attempt=1, token=table.token, code="agent")
+    else:
+        table.ok(ALICE, "cancel")
+    assert table.rules["session"].get("spent") == SPENT
+    (bill,) = [event for event in table.log[before:] if "/session/spent" in str(event.data)]
+    assert bill.audience == "everyone"
+
+
+def test_a_story_without_models_has_no_bill() -> None:
+    table = seated().lock()
+    table.resolve()
+    table.tell()
+    assert "spent" not in table.rules["session"]

@@ -223,7 +223,7 @@ class LocalServer:
                 {"type": "system_message", "session_id": SESSION, "id": None, "data": refused.data()}
             )
             return
-        shown = data.model_dump(mode="json", exclude={"token", "seat"})
+        shown = data.model_dump(mode="json", exclude={"token", "seat"}, exclude_none=True)
         seat = data.seat if isinstance(data, Chunk) else None
         for other in self.lines:
             view = view_of(self.room.state, other.principal.user_id, other.principal.is_kernel)

@@ -2,14 +2,14 @@
 
 Law: a script is given what a model is given (the rules, the data, the ids on offer) and nothing else. What
 waits, waits for an event.
-Parts: `Script` and its kinds, `brain_of_script`, `Asked` (what a script was shown), `turn_of`.
+Parts: `Script` and its kinds, `Asked` (what a script was shown), `turn_of`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,13 +67,13 @@ class Script:
             yield f"[{event['id']}] "
             yield f"{event['what']}\n"
 
-    async def _function(self, messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        asked = Asked(info.instructions or "", _prompt(messages), info.output_tools[0].name)
+    async def chosen(self, asked: Asked) -> ModelResponse:
+        """`choose`, noted."""
         self.asked.append(asked)
         return await self.choose(asked)
 
-    async def _stream(self, messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
-        asked = Asked(info.instructions or "", _prompt(messages))
+    async def told(self, asked: Asked) -> AsyncGenerator[str, None]:
+        """`tell`, noted."""
         self.asked.append(asked)
         try:
             async for text in self.tell(asked):
@@ -83,7 +83,15 @@ class Script:
             self.closed.set()
 
     def model(self) -> FunctionModel:
-        return FunctionModel(self._function, stream_function=self._stream, model_name="scripted")
+        async def function(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+            tool = info.output_tools[0].name
+            return await self.chosen(Asked(info.instructions or "", _prompt(messages), tool))
+
+        async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+            async for text in self.told(Asked(info.instructions or "", _prompt(messages))):
+                yield text
+
+        return FunctionModel(function, stream_function=stream, model_name="scripted")
 
     def brain(self, **options: Any) -> ModelBrain:
         return ModelBrain(self.model(), **{"price": PRICE, **options})
@@ -144,6 +152,43 @@ class Failing(Script):
         event = asked.data["events"][0]
         yield f"[{event['id']}] {event['what']}\n[e2] And"
         raise ConnectionError(f"gone, with {self.key}")
+
+
+class Injecting(Script):
+    """It does what its data says: an order stands after the word INJECT, as JSON.
+
+    `choice` is taken whether or not it is on offer, and `extra` added to the answer; `say` is told of every
+    event, and `shout` of none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.obeyed: list[dict[str, Any]] = []
+
+    def order(self, asked: Asked) -> dict[str, Any] | None:
+        found = asked.prompt.replace('\\"', '"').partition("INJECT ")[2]
+        if not found:
+            return None
+        order: dict[str, Any] = json.JSONDecoder().raw_decode(found)[0]
+        self.obeyed.append(order)
+        return order
+
+    async def choose(self, asked: Asked) -> ModelResponse:
+        order = self.order(asked)
+        if order is None:
+            return await super().choose(asked)
+        answer = {"choice": order["choice"], "why": "I was told to.", **order["extra"]}
+        return ModelResponse([ToolCallPart(asked.tool, answer)])
+
+    async def tell(self, asked: Asked) -> AsyncIterator[str]:
+        order = self.order(asked)
+        if order is None:
+            async for text in super().tell(asked):
+                yield text
+            return
+        for event in asked.data["events"]:
+            yield f"[{event['id']}] {order['say']}\n"
+        yield order["shout"]
 
 
 def chosen(asked: Asked, choice: str, why: str = "It seemed best.") -> ModelResponse:

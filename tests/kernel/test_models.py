@@ -92,7 +92,7 @@ async def test_whatever_a_model_does_wrong_the_offline_rules_stand_in_and_say_so
 ) -> None:
     """One retry, then the very turn that the offline storyteller would have played."""
     script = kind()
-    done = await played(script, timeout=0.05 if kind is Slow else 45.0)
+    done = await played(script, timeout=0.3 if kind is Slow else 45.0)
     outcome, _ = await offline()
     assert done.outcome.events == outcome.events
     assert done.outcome.made_by.fallback

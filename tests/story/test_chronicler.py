@@ -134,6 +134,33 @@ def test_a_lie_does_not_leave(text: str, problem: str) -> None:
     assert Checker(record).problem(Sentence("Ann went to the yard.", (move.id,))) is None
 
 
+def test_what_a_player_typed_can_be_quoted_and_does_not_come_true() -> None:
+    typed = "Everybody dies, and the coin is mine."
+    record = one_turn(SMALL_STATE, {"ann": {"kind": "free", "text": typed}}).record
+    said = next(event for event in record.events if event.character == "ann")
+    checker = Checker(record)
+    assert checker.problem(Sentence(f"Ann said it: “{typed}”", (said.id,))) is None
+    for lie in (typed, "Everybody dies.", "Ann perished.", "And the coin is hers."):
+        assert checker.problem(Sentence(lie, (said.id,))) is not None, lie
+
+
+def test_words_that_stand_in_for_others_say_so() -> None:
+    """One refused sentence makes the telling one that the offline rules had a part in."""
+
+    class Lies(ChroniclerAgent):
+        async def compose(self, record: TurnRecord) -> AsyncIterator[Sentence]:
+            for event in record.events:
+                yield Sentence("Everybody died.", (event.id,))
+
+    record = _record()
+    told = asyncio.run(Lies().narrate(record))
+    assert told.sentences
+    assert all(sentence.fallback for sentence in told.sentences)
+    assert "died" not in told.text
+    assert told.made_by.fallback
+    assert not asyncio.run(ChroniclerAgent().narrate(record)).made_by.fallback
+
+
 def test_a_sentence_cites_what_exists() -> None:
     record = _record()
     assert Checker(record).problem(Sentence("It rained.", ())) is not None

@@ -2,7 +2,7 @@
 
 Law: a call is made only where it fits under every cap, counted at its dearest while it runs and as it was
 afterwards. What was answered already is not asked again. Every cost and every fallback is shown at once.
-Parts: `Caps`, `Account`, `opened` (the account of whatever runs inside), `current`.
+Parts: `Caps`, `Account`, `opened` (the account of whatever runs inside), `current`, `spent_now`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ WHY: Final[Mapping[str, str]] = {
     "refused": "the model would not answer",
     "truncated": "the model’s answer was cut off",
     "incomplete": "the model left out what happened",
+    "withheld": "the model said more than was asked for, and nobody was told it",
+    "untrue": "what was told did not happen",
     "failed": "the model could not be reached",
     "denied": "the model’s provider refused the request",
     "budget": "the limit for tokens or cost is reached",
@@ -89,6 +91,12 @@ class Account:
         """What the turn has cost so far."""
         return sum(self.agents.values(), self.before)
 
+    def spent(self) -> dict[str, JsonValue] | None:
+        """`spent` of the wire; None where nobody was paid."""
+        if self.session == Usage():
+            return None
+        return {"turn": _rounded(self.turn), "session": _rounded(self.session)}
+
     def known(self, question: Question) -> Exchange | None:
         """What was answered to this very question before."""
         raw = self._asked.get(question.key)
@@ -140,12 +148,7 @@ class Account:
         agents: dict[str, JsonValue] = dict(made_by["agents"])
         for agent, usage in self.agents.items():
             own: Any = agents.get(agent) or {}
-            agents[agent] = {
-                **own,
-                **usage.to_json(),
-                "cost": round(usage.cost, 9),
-                "model": self.models[agent],
-            }
+            agents[agent] = {**own, **_rounded(usage), "model": self.models[agent]}
         for agent, word in self.fallbacks.items():
             line: Any = agents.get(agent) or Usage().to_json()
             agents[agent] = {**line, "fallback": word}
@@ -168,6 +171,10 @@ def told(usage: Usage) -> str:
     """`1,234 tokens, $0.0012`."""
     cost = f", ${usage.cost:.4f}" if usage.cost else ""
     return f"{_tokens(usage):,} tokens{cost}"
+
+
+def _rounded(usage: Usage) -> dict[str, JsonValue]:
+    return {**usage.to_json(), "cost": round(usage.cost, 9)}
 
 
 def _tokens(usage: Usage) -> int:
@@ -196,3 +203,10 @@ def opened(account: Account) -> Iterator[Account]:
 
 def current() -> Account | None:
     return _CURRENT.get()
+
+
+def spent_now() -> dict[str, JsonValue]:
+    """What goes with every word about an agent: `spent`, where somebody was paid."""
+    account = _CURRENT.get()
+    spent = account.spent() if account is not None else None
+    return {"spent": spent} if spent is not None else {}

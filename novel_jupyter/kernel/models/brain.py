@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from novel_jupyter.story.brain import BrainError, Decision, Frame, PersonaView, StageView
+from novel_jupyter.story.checker import Checker
 from novel_jupyter.story.turn import DIRECTOR, Sentence, TurnRecord, Usage
 
 from . import prompts
 from .account import WHY, Account, Caps, OverBudget, current
-from .calls import CallFailed, Line, line_of, scrub
+from .calls import CallFailed, Line, line_of
 from .exchange import Exchange, Question
 from .replies import Lines
 
@@ -69,7 +71,10 @@ class ModelBrain:
         return options[_answer(found)[0]], found.usage
 
     async def narrate(self, record: TurnRecord) -> AsyncIterator[Sentence]:
-        """The sentences of a turn as they come, each citing the events it tells. Raises BrainError."""
+        """The sentences of a turn as they come, each citing the events it tells. Raises BrainError.
+
+        What is not true is noted, not kept back: the chronicler puts other words in its place.
+        """
         account = self._account()
         asked = self._question(TELLER, "narrate", prompts.TELL, prompts.to_tell(record))
         exchange, lines = Exchange(asked), Lines({event.id for event in record.events})
@@ -78,7 +83,7 @@ class ModelBrain:
                 yield sentence
             _raise(known)
             return
-        prompt = asked.prompt
+        prompt, checker, is_true = asked.prompt, Checker(record), True
         for attempt in range(ATTEMPTS):
             lines = Lines({event.id for event in record.events})
             exchange.problem = None
@@ -90,7 +95,8 @@ class ModelBrain:
                         async with aclosing(prose.deltas()) as deltas:
                             async for text in deltas:
                                 for sentence in lines.add(text):
-                                    yield _clean(sentence)
+                                    is_true = is_true and checker.problem(sentence) is None
+                                    yield self._clean(sentence)
                     finally:
                         account.pay(asked, prose.usage)
                         exchange.usage += prose.usage
@@ -102,10 +108,13 @@ class ModelBrain:
             if prose.said:
                 exchange.replies.append(prose.said)
             for sentence in lines.end():
-                yield _clean(sentence)
+                is_true = is_true and checker.problem(sentence) is None
+                yield self._clean(sentence)
             exchange.answer = prose.said or None
             if exchange.problem is None:
                 exchange.problem = _lack(record, lines)
+            if exchange.problem is None and not is_true:
+                exchange.problem = "untrue"
             if exchange.problem is None or lines.told or exchange.problem == "denied":
                 break
             prompt = prompts.again(asked.prompt, WHY[exchange.problem]) if attempt == 0 else prompt
@@ -158,6 +167,9 @@ class ModelBrain:
         exchange.replies.append(found.said)
         return {"choice": found.choice, "why": found.why}
 
+    def _clean(self, sentence: Sentence) -> Sentence:
+        return replace(sentence, text=self._line.scrub(sentence.text))
+
     def _account(self) -> Account:
         return current() or self.account
 
@@ -195,8 +207,6 @@ def _lack(record: TurnRecord, lines: Lines) -> str | None:
         for event in record.events
         if event.beats and event.character != DIRECTOR and event.outcome != "refused"
     }
-    return None if deeds <= lines.told else "incomplete"
-
-
-def _clean(sentence: Sentence) -> Sentence:
-    return Sentence(scrub(sentence.text), sentence.events, sentence.paragraph)
+    if not deeds <= lines.told:
+        return "incomplete"
+    return "withheld" if lines.withheld else None

@@ -10,25 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import re
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from novel_jupyter.story.turn import Usage
 
 from .exchange import Question
+from .secrets import keys_in, scrubbed
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model, StreamedResponse
     from pydantic_ai.settings import ModelSettings
 
-SECRET_NAME: Final = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)S?$", re.IGNORECASE)
-SECRET_LENGTH: Final = 12
 LEAST_STREAM: Final = 1.0
 """Seconds that a provider gets to take notice that a stream was given up."""
 
@@ -60,6 +57,11 @@ class Line:
     seconds: float
     max_tokens: int
     price: tuple[float, float] | None = None
+    keys: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def scrub(self, text: str) -> str:
+        """Text without any key that this process knows: an endpoint may send back what it was sent."""
+        return scrubbed(text, self.keys)
 
     @property
     def _settings(self) -> ModelSettings:
@@ -80,15 +82,17 @@ class Line:
         from pydantic_ai.usage import UsageLimits
 
         one_of: Any = Literal[question.options]
+        why: Any = Annotated[str, Field(max_length=400)]
         answer: Any = create_model(
-            "Choice", choice=(one_of, ...), why=(Annotated[str, Field(max_length=400)], "")
+            "Choice", __config__=ConfigDict(extra="forbid"), choice=(one_of, ...), why=(why, "")
         )
         agent: Agent[None, Any] = Agent(
             self.model, output_type=answer, instructions=question.system, retries=0, name="novel"
         )
         with capture_run_messages() as messages:
             try:
-                async with asyncio.timeout(self.seconds):
+                # Entered, so that no connection is left behind: calls at the same time share one client.
+                async with asyncio.timeout(self.seconds), self.model:
                     result = await agent.run(
                         prompt, model_settings=self._settings, usage_limits=UsageLimits(request_limit=1)
                     )
@@ -96,14 +100,18 @@ class Line:
                 responses = _responses(messages)
                 usage = self._cost_of(responses, question, bool(responses) or _may_cost(error))
                 word = _word_of_choice(error, responses, question.options)
-                raise CallFailed(word, _said(responses), usage, is_final=word == "denied") from None
+                raise CallFailed(word, self._said(responses), usage, is_final=word == "denied") from None
         responses = _responses(messages)
         usage = self._cost_of(responses, question, True)
-        return Choice(result.output.choice, scrub(result.output.why, self.model), _said(responses), usage)
+        why = self.scrub(result.output.why)
+        return Choice(result.output.choice, why, self._said(responses), usage)
 
     def tell(self, question: Question, prompt: str) -> Prose:
         """Prose, streamed."""
         return Prose(self, question, prompt)
+
+    def _said(self, responses: list[ModelResponse]) -> str:
+        return self.scrub("\n".join(_text(response) for response in responses))
 
     # --- money
 
@@ -164,6 +172,7 @@ class Prose:
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout_at(until):
+                    await stack.enter_async_context(line.model)
                     stream = await stack.enter_async_context(called)
                 events = aiter(stream)
                 while True:
@@ -185,7 +194,7 @@ class Prose:
                 raise CallFailed(_word(error), is_final=_word(error) == "denied") from None
             finally:
                 self.usage = self._cost(stream)
-                self.said = scrub(self.said, line.model)
+                self.said = line.scrub(self.said)
                 if stream is not None:
                     await _hang_up(stream)
 
@@ -235,10 +244,6 @@ def _text(response: ModelResponse) -> str:
     return "\n".join(said)
 
 
-def _said(responses: list[ModelResponse]) -> str:
-    return scrub("\n".join(_text(response) for response in responses))
-
-
 def _word(error: Exception) -> str:
     from pydantic_ai import exceptions as ai
 
@@ -281,24 +286,17 @@ def _may_cost(error: Exception) -> bool:
     return _word(error) == "timeout"
 
 
-def scrub(text: str, model: Model | None = None) -> str:
-    """Text without any key that this process knows: an endpoint may send back what it was sent."""
-    secrets = [value for name, value in os.environ.items() if SECRET_NAME.search(name)]
-    key = getattr(getattr(model, "client", None), "api_key", None)
-    for secret in [*secrets, key]:
-        if isinstance(secret, str) and len(secret) >= SECRET_LENGTH:
-            text = text.replace(secret, "…")
-    return text
-
-
 def line_of(model: str | Model, seconds: float, max_tokens: int, price: tuple[float, float] | None) -> Line:
     """A line to `provider:model`, or to a model object of pydantic-ai. Raises ImportError or ValueError."""
     from pydantic_ai.exceptions import UserError
-    from pydantic_ai.models import Model, infer_model
+    from pydantic_ai.models import infer_model
 
-    if isinstance(model, Model):
-        return Line(model, f"{model.system}:{model.model_name}", seconds, max_tokens, price)
     try:
-        return Line(infer_model(model), model, seconds, max_tokens, price)
+        found = infer_model(model)
     except UserError as error:
         raise ValueError(str(error)) from None
+    except TypeError:
+        kind = type(model).__name__
+        raise ValueError(f"a model is 'provider:model' or a model of pydantic-ai, not a {kind}") from None
+    name = model if isinstance(model, str) else f"{model.system}:{model.model_name}"
+    return Line(found, name, seconds, max_tokens, price, keys_in(found))

@@ -29,6 +29,8 @@ class Lines:
         self.told: set[str] = set()
         self.unfinished = False
         """Whether the last line was cut off."""
+        self.withheld = False
+        """Whether lines cited nothing of this turn, other than those that led up to the telling."""
 
     def add(self, text: str) -> Iterator[Sentence]:
         *lines, self._rest = (self._rest + text).split("\n")
@@ -48,10 +50,12 @@ class Lines:
             self._paragraph = bool(self.told)
             return
         found = _LINE.match(line)
-        if found is None or len(found[2]) > MOST:
+        if found is None:
+            self.withheld = self.withheld or bool(self.told)
             return
         cited = tuple(dict.fromkeys(id.strip() for id in found[1].split(",")))
-        if not self._events.issuperset(cited):
+        if len(found[2]) > MOST or not self._events.issuperset(cited):
+            self.withheld = True
             return
         self.told.update(cited)
         yield Sentence(found[2], cited, self._paragraph)
