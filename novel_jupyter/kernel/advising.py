@@ -31,6 +31,7 @@ from .agents import Agents
 from .billing import Billing
 from .errors import NovelError
 from .handle import SessionHandle
+from .models.account import WHY
 
 log = logging.getLogger("novel_jupyter")
 
@@ -103,11 +104,16 @@ class Advising:
                 who for who, person in sorted(_people(state).items()) if person["status"] == "present"
             )
             raise KeyError(f"{character!r} does not act; there are {acting}") from None
-        with self._billing.of_advice():
+        with self._billing.of_advice() as account:
             decision = await persona.settle(view)
+        why = decision.reasons[:4]
+        if decision.fallback:
+            # Who is advised should know that it was not the model, or not the notebook's own class.
+            told = next(iter(account.fallbacks.values()), "")
+            why += (f"{WHY.get(told, 'the agent chose what was not offered')}: the offline rules stand in",)
         own = None if type(persona) is PersonaAgent else type(persona).__name__
         words = in_words(Look(mine), character, decision.action)
-        return Suggestion(character, dump_action(decision.action), words, decision.reasons[:5], own)
+        return Suggestion(character, dump_action(decision.action), words, why, own)
 
     def _waiting(self) -> list[tuple[str, int]]:
         state = self._handle.state
