@@ -18,7 +18,7 @@ from novel_jupyter.core.views import rules_of
 
 from .server import archive
 from .server.bus import Bus, Row
-from .server.ports import LogTrimmed, SessionInfo, SessionNotFound, Store
+from .server.ports import LogTrimmed, SessionInfo, SessionNotFound, Store, StoreError
 
 PATIENCE: Final = 6.5
 """Seconds, three of a server's beats with the default settings, in which one may catch up."""
@@ -115,6 +115,9 @@ async def _session(store: Store, bus: Bus, info: SessionInfo) -> SessionSeen:
         seen.phase, seen.holder = rules["turn"]["phase"], rules["host"]["holder"]
     except SessionNotFound:
         seen.problem = "it was deleted meanwhile"
+        return seen
+    except StoreError as error:
+        seen.problem = f"the store does not give it: {error}"
         return seen
     except (ValueError, LookupError, TypeError) as error:
         seen.problem = f"its log cannot be read ({type(error).__name__})"

@@ -220,3 +220,52 @@ async def test_a_log_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert (await see_sessions(store, bus, 1))[1] is False
     await bus.close()
     await store.close()
+
+
+@pytest.mark.process
+def test_one_damaged_session_is_not_the_whole_store(
+    tmp_path: Path, redis_server: RedisServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids: list[str] = []
+
+    async def fill() -> None:
+        async with Inside.open(tmp_path) as inside:
+            store, bus, _ = await open_store(Settings(redis_server.url))
+            for _ in range(2):
+                session = await inside.session("alice")
+                source = inside.hub.store
+                entries = await source.read(session.id, 0, 1000)
+                await store.create(await source.info(session.id), await source.head(session.id), entries)
+                ids.append(session.id)
+            await bus.close()
+            await store.close()
+
+    asyncio.run(fill())
+    with redis_server.client() as client:
+        client.xdel(f"novel:{{{ids[0]}}}:log", "3-0")
+    code, found = diagnosis(capsys, "--store", redis_server.url)
+    assert code == 1
+    problems = {seen["session_id"]: seen["problem"] for seen in found["sessions"]}
+    assert "DAMAGED" in problems[ids[0]]
+    assert problems[ids[1]] == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:S3cr/etPW@127.0.0.1:6379/0",
+        "redis://novel:S3cr?etPW@h/0",
+        "redis://:S3cr#etPW@h/0",
+        "redis://:S3cr\u2100etPW@h/0",
+        "redis://:S3cr[etPW]@h/0",
+    ],
+)
+def test_a_url_that_is_wrong_gives_no_piece_of_its_password_away(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BAD", url)
+    assert main(["doctor", "--store", "env:BAD"]) == 2
+    said = capsys.readouterr()
+    assert "redis" in said.err
+    for piece in ("S3cr", "etPW"):
+        assert piece not in said.out + said.err

@@ -21,10 +21,12 @@ from novel_jupyter.core.merge import WriteIndex
 from novel_jupyter.core.model import EVERYONE, Head, State
 from novel_jupyter.core.views import rules_of
 
-from .ports import RESULTS_KEPT, Append, Entry, LogTrimmed, Result, SessionInfo, Store
+from .ports import RESULTS_KEPT, Append, Entry, LogTrimmed, Result, SessionInfo, Store, StoreUnavailable
 
 PAGE = 1000
 EDITS_KEPT = 256
+LOADS = 8
+"""How often a load begins anew because the log was trimmed meanwhile."""
 REACH = 256
 """Events before a snapshot that are loaded with it."""
 
@@ -42,12 +44,17 @@ class Loaded:
 
 
 async def load(store: Store, session_id: str, keep: int) -> Loaded:
-    """A session with up to `keep` latest events. Raises SessionNotFound."""
-    while True:
+    """A session with up to `keep` latest events. Raises SessionNotFound, StoreUnavailable."""
+    floors: set[int] = set()
+    while len(floors) < LOADS:
         try:
             return await _load(store, session_id, keep)
-        except LogTrimmed:
-            continue  # the snapshot that was read gave way to a newer one
+        except LogTrimmed as trimmed:
+            # The snapshot that was read gave way to a newer one, once for each floor; else none can be read.
+            if trimmed.floor in floors:
+                break
+            floors.add(trimmed.floor)
+    raise StoreUnavailable(f"no snapshot of session {session_id[:64]} can be read", unknown=False)
 
 
 async def _load(store: Store, session_id: str, keep: int) -> Loaded:
@@ -182,20 +189,23 @@ def append_of(room: Room, events: list[Event], decided: list[CoreResult], info: 
     )
 
 
-def listing_after(info: SessionInfo, draft: Draft, now: str) -> SessionInfo | None:
-    """The listing data, when this draft changes it."""
-    rules = rules_of(draft.state)
+def listed(info: SessionInfo, state: State) -> SessionInfo:
+    """The listing data as the state has them; when it was active last stays."""
+    rules = rules_of(state)
     session, participants = rules["session"], rules["participants"]
     people = [(user, str(p["role"])) for user, p in participants.items()]
-    members = tuple(sorted([*people, *((kernel, "host") for kernel in rules["host"]["admitted"])]))
-    found = replace(
+    return replace(
         info,
         status=session["status"],
         title=session["title"],
-        members=members,
+        members=tuple(sorted([*people, *((kernel, "host") for kernel in rules["host"]["admitted"])])),
         archived=session["status"] == "archived",
-        last_activity=now,
     )
+
+
+def listing_after(info: SessionInfo, draft: Draft, now: str) -> SessionInfo | None:
+    """The listing data, when this draft changes it."""
+    found = replace(listed(info, draft.state), last_activity=now)
     changed = replace(found, last_activity=info.last_activity) != info
     # The listing is ordered by the minute; an event a second is no news to it.
     if not changed and (not draft.events or now[:16] == info.last_activity[:16]):

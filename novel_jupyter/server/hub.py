@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from novel_jupyter.core.draft import Facts, measured_size
 from novel_jupyter.core.errors import Refused
@@ -143,7 +144,14 @@ class Hub:
             await asyncio.wait([self._closing[session_id]])
         loaded = await archive.load(self.store, session_id, self.config.ring_events)
         session = Session(
-            self.store, self.bus, self.config, self.log, loaded, self.now, self.stories, self.node.store_is
+            self.store,
+            self.bus,
+            self.config,
+            self.log,
+            loaded,
+            self.now,
+            self.stories,
+            partial(self.node.store_is, session_id),
         )
         try:
             await session.link.open()
@@ -206,6 +214,7 @@ class Hub:
     def _drop(self, session: Session) -> None:
         """Take an idle session out of memory. Whoever comes meanwhile waits for a fresh load."""
         del self._sessions[session.id]
+        self.node.store_is(session.id, True)
         metrics.ROOMS.set(len(self._sessions))
         closing = self._closing[session.id] = asyncio.create_task(session.close())
         closing.add_done_callback(lambda done: self._dropped(session.id, done))

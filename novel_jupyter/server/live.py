@@ -13,19 +13,20 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 
 from novel_jupyter.core.draft import ClientKey, Draft, Facts, Past
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import Event
 from novel_jupyter.core.history import Need, looks_back, need
-from novel_jupyter.core.messages import ClientMessage, JoinSession
+from novel_jupyter.core.messages import JoinSession
 from novel_jupyter.core.model import Head
-from novel_jupyter.core.policy import Principal, reason_not, standing_of
+from novel_jupyter.core.policy import reason_not, standing_of
 from novel_jupyter.core.room import Command, Reply, client_key, decide, kind_of, tick
 
 from . import archive, metrics
+from .again import Again
+from .again import Asked as Asked
 from .bus import Announcement
 from .config import Config
 from .events_log import Log
@@ -43,16 +44,6 @@ NEWS = 64
 """Announcements that may wait before they are given up for a look at the store."""
 TRIES = 3
 """Appends that may fail before those who asked are told that the store is away."""
-
-
-@dataclass(slots=True)
-class Asked:
-    """A command on its way. `done` is called once, after the commit, in the order of the log."""
-
-    author: Principal
-    message: ClientMessage | None
-    done: Callable[[Reply], None]
-    lost_host: int | None = None
 
 
 class LiveRoom:
@@ -82,7 +73,7 @@ class LiveRoom:
         self._facts = facts
         self._on_commit = on_commit
         self._on_reset = on_reset
-        self._on_lost = on_lost
+        self._again = Again(self.ask, on_lost)
         self._on_store = on_store
         self._on_starved = on_starved
         self._turn = Turns()
@@ -119,11 +110,11 @@ class LiveRoom:
 
     def end(self) -> None:
         """Let go of the session above: the circle of the two would stay in memory until a full collection."""
+        self._again.stop()
         last = self._facts()
         self._facts, self._on_commit = lambda: last, lambda events: None
         self._on_reset, self._on_store = lambda: None, lambda available: None
         self._on_starved = lambda seconds: None
-        self._on_lost = lambda made, reply: None
 
     async def _run(self) -> None:
         try:
@@ -257,6 +248,7 @@ class LiveRoom:
 
     def _go_on(self, events: list[Event]) -> None:
         self.room = self.room.after(events)
+        self.info = archive.listed(self.info, self.room.state)
         self.journal.owe(events)
         self._shown(events)
 
@@ -337,6 +329,7 @@ class LiveRoom:
             self._replace_room(found, found.loaded)
         else:
             self.room = replace(found.room, results=self.room.results)
+            self.info = archive.listed(self.info, self.room.state)
             self.journal.owe(found.events)
             self.journal.learn(learned)
             self._shown(found.events)
@@ -344,8 +337,7 @@ class LiveRoom:
             self.room.results.clear()
             self._on_reset()
         for made in reversed(found.lost):
-            message = made.message.model_copy(update={"epoch": None})
-            self._queue.appendleft(Asked(made.author, message, partial(self._on_lost, made)))
+            self._queue.appendleft(self._again.of(made))
 
     def _replace_room(self, found: Recovered, loaded: archive.Loaded) -> None:
         self.room, self.info = found.room, loaded.info

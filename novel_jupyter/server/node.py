@@ -44,6 +44,8 @@ class NodeLife:
     def __init__(self, hub: Served) -> None:
         self._hub = hub
         self.store_available = True
+        self._without: set[str] = set()
+        """Sessions whose part of the store did not answer; "" for the server's own."""
         self._since = hub.now()
         self._beat_at = float("-inf")
         self._beating: asyncio.Task[None] | None = None
@@ -74,12 +76,19 @@ class NodeLife:
             await hub.bus.beat(dumps(about), ROW_BEATS * hub.config.node_beat)
         except StoreError as error:
             hub.log.failure("beat", error)
-            self.store_is(False)
+            self.store_is("", False)
         else:
-            self.store_is(True)
+            self.store_is("", True)
 
-    def store_is(self, available: bool) -> None:
-        """The store answered, or did not."""
+    def store_is(self, session_id: str, available: bool) -> None:
+        """The store answered, or did not: for a session, or (without one) for the server itself. It counts as
+        away as long as it is for any of them.
+        """
+        if available:
+            self._without.discard(session_id)
+        else:
+            self._without.add(session_id)
+        available = not self._without
         if available == self.store_available:
             return
         self.store_available = available

@@ -24,7 +24,7 @@ _SETTINGS: Final = ("maxmemory-policy", "appendonly", "appendfsync", "save", "mi
 
 @dataclass(frozen=True, slots=True)
 class Primary:
-    """`settings` lacks what may not be asked; `replicas` counts those that are online."""
+    """`settings` lacks what may not be asked, and `version` is empty then; `replicas` counts those online."""
 
     address: Address
     product: str
@@ -46,7 +46,12 @@ async def inspect(link: RedisLink) -> list[Primary]:
 
 
 async def _inspect(link: RedisLink, address: Address) -> Primary:
-    info = parse_info(await link.ask(address, "INFO"))
+    try:
+        info = parse_info(await link.ask(address, "INFO"))
+    except StoreUnavailable as error:
+        if "permission" not in str(error):
+            raise
+        info = {}
     settings: dict[str, str] = {}
     for setting in _SETTINGS:
         try:
@@ -62,10 +67,11 @@ async def _inspect(link: RedisLink, address: Address) -> Primary:
         state = parse_info(await link.ask(address, "CLUSTER", "INFO")).get("cluster_state")
     online = [value for name, value in info.items() if name.startswith("slave") and "state=online" in value]
     valkey = "valkey_version" in info
+    version = "valkey_version" if valkey else "redis_version"
     return Primary(
         address,
         "Valkey" if valkey else "Redis",
-        tuple(int(part) for part in info["valkey_version" if valkey else "redis_version"].split(".")),
+        tuple(int(part) for part in info.get(version, "").split(".") if part.isdecimal()),
         settings,
         len(online),
         int(info.get("used_memory", 0)),
@@ -85,6 +91,10 @@ async def check(link: RedisLink) -> list[str]:
 
 def _warnings(found: Primary, replicas: int) -> list[str]:
     warnings: list[str] = []
+    if not found.version:
+        return [
+            "INFO is forbidden to this user, so nobody checked its version and maxmemory-policy (noeviction)"
+        ]
     oldest = OLDEST_VALKEY if found.product == "Valkey" else OLDEST_REDIS
     if found.version < oldest:
         wanted = ".".join(map(str, oldest))

@@ -196,7 +196,7 @@ class Lane:
     async def _exchange(self, batch: list[Call]) -> None:
         try:
             connection = await self._connected()
-        except (RedisError, OSError) as error:
+        except Exception as error:  # a host's name that is none, an answer that is no Redis's, and the like
             # Whoever waits behind these would meet the same, later.
             waiting, self._queue = [*batch, *self._queue], deque()
             self._settle(waiting, Lost(error, sent=False))
@@ -206,7 +206,7 @@ class Lane:
         answers: list[object] = []
         try:
             have = await self._converse(connection, batch, answers)
-        except (RedisError, OSError) as error:
+        except Exception as error:
             await self._disconnect()
             reason: Exception | None = Lost(str(error) or f"no answer in {self._timeout} s", sent=True)
             self._settle(batch[len(answers) :], reason)

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 from .ports import SessionInfo, SessionPage, StoreError, StoreUnavailable, cursor_after
 from .redis_link import RedisLink
-from .redis_queries import MARK, TIDY
+from .redis_queries import MARK, TIDY, UNMARK
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,20 @@ class Listing:
                 raise StoreUnavailable(str(outcome), unknown=False) from outcome
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    async def unmark(self, info: SessionInfo) -> None:
+        """Take back the rows of what did not become true: somebody else was faster. Best effort."""
+        row = _row(info.last_activity, info.session_id)
+        (now,) = await self._look([info.session_id])
+        true = {None, *(user for user, _ in now.members)} if now is not None else set[str | None]()
+        same = now is not None and now.last_activity == info.last_activity
+        for member in (None, *(user_id for user_id, _ in info.members)):
+            if same and member in true:
+                continue
+            try:
+                await self._link.script(UNMARK, _keys(member), [row], idempotent=True)
+            except StoreError as error:
+                log.debug("rows of a listing stay: %s", error)
 
     async def moved(self, session_id: str, before: Listed | None, after: Listed | None) -> None:
         """What is true has changed: confirm the new rows, take the old ones away. Best effort."""

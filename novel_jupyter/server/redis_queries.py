@@ -180,6 +180,15 @@ return 1
 """
 )
 
+# KEYS: as MARK. ARGV: a row that its own writer takes back.
+UNMARK: Final = Script(
+    """
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+return 1
+"""
+)
+
 # KEYS: as MARK. ARGV: how many rows are true; those, then the ones that are not. A row that was just written
 # stays, true or not: the append that makes it true may be on its way.
 TIDY: Final = Script(

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
+from hashlib import sha256
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import HTTPError, authenticated
 
+from novel_jupyter.core.limits import TokenBucket
 from novel_jupyter.core.policy import Principal
 
 from .identity import entry_of, person_id
@@ -22,6 +25,8 @@ from .rest import NovelHandler
 from .service_client import SERVER_TOKEN_HEADER
 
 HUB_ASKED_AT_ONCE = 8
+HUB_KNOWN = 5000
+"""Servers whose token the Hub knew when it was asked last."""
 
 
 class KernelTokenHandler(NovelHandler):
@@ -76,6 +81,14 @@ class KernelGrantHandler(NovelHandler):
         )
 
     async def _user_of(self, auth: Any, token: str) -> dict[str, Any] | None:
+        known: dict[str, None] = self.settings.setdefault("novel_jupyter_hub_known", {})
+        unknown: TokenBucket = self.settings.setdefault(
+            "novel_jupyter_hub_unknown", TokenBucket(rate=5.0, burst=50.0)
+        )
+        name = sha256(token.encode()).hexdigest()
+        # Strangers with tokens that they made up do not keep those waiting whom the Hub has vouched for.
+        if name not in known and unknown.take(time.monotonic()) > 0:
+            raise HTTPError(429, "too many servers that nobody knows")
         gate: asyncio.Semaphore = self.settings.setdefault(
             "novel_jupyter_hub_gate", asyncio.Semaphore(HUB_ASKED_AT_ONCE)
         )
@@ -84,6 +97,11 @@ class KernelGrantHandler(NovelHandler):
                 found: dict[str, Any] | None = await auth.user_for_token(token, use_cache=False, sync=False)
             except HTTPError:
                 raise HTTPError(503, "the Hub does not answer") from None
+        known.pop(name, None)
+        if found is not None:
+            known[name] = None
+            while len(known) > HUB_KNOWN:
+                del known[next(iter(known))]
         return found
 
     def check_xsrf_cookie(self) -> None:

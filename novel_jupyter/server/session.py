@@ -84,6 +84,7 @@ class Session:
         self._host_gone_since: float | None = self._loaded
         self.narration = Narration(self.id, self.subscribers, config.tick, self.link.publish)
         self._ticking = False
+        self._tick_missed = False
         self._joining = 0
         self._buckets: dict[str, TokenBucket] = {}
 
@@ -144,7 +145,8 @@ class Session:
                 self.replace(other.connection)
         principal = connection.principal
         if joining.id:
-            self.link.publish({"k": "joined", "user": principal.user_id, "client": client_id})
+            user, at = principal.user_id, time.time()
+            self.link.publish({"k": "joined", "user": user, "client": client_id, "at": at})
         self.narration.flush()
         # Subscribed first, so that the answer's presence has the newcomer too.
         view = self.view(principal)
@@ -338,8 +340,10 @@ class Session:
             return
         self._ticking = True
 
-        def done(_: Reply) -> None:
+        def done(reply: Reply) -> None:
             self._ticking = False
+            # While the store was away nothing could follow from who is here; it does as soon as it is back.
+            self._tick_missed = reply.data["kind"] == "error"
 
         self.live.ask(Asked(SERVER, None, done, lost_host))
 
@@ -354,7 +358,7 @@ class Session:
         if grace_over:
             self._loaded = 0.0
             self.tick()
-        elif deadline and deadline <= self._now():
+        elif self._tick_missed or (deadline and deadline <= self._now()):
             self.tick()
         host = rules_of(self.live.room.state)["host"]
         if host["holder"] is None or self.whereabouts.connections(host["holder"]):

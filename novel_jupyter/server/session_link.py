@@ -18,7 +18,7 @@ from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.messages import Progress
 from novel_jupyter.core.views import rules_of
 
-from .bus import Announcement, Bus, Row
+from .bus import NOTE_BYTES, Announcement, Bus, Row
 from .config import Config
 from .connection import Connection
 from .events_log import Log
@@ -90,8 +90,13 @@ class SessionLink:
 
     def publish(self, note: Note) -> None:
         """Tell the other servers, best effort."""
-        if not self._closed:
-            self._bus.publish(self._session.id, dumps(note))
+        if self._closed:
+            return
+        raw = dumps(note)
+        if len(raw) > NOTE_BYTES:
+            self._log.info("note_too_large", session=self._session.id, kind=str(note["k"]), bytes=len(raw))
+            return
+        self._bus.publish(self._session.id, raw)
 
     def ask_for_turn(self, seconds: float) -> None:
         """The others were always faster to append."""
@@ -177,8 +182,10 @@ class SessionLink:
                 session.whereabouts.gone(str(said["connection"]), at_once=True)
                 session.expire()
             case "joined":
+                # A note that is late must not end the connection that came after it.
+                at = float(str(said.get("at", "inf")))
                 for other in session.subscribers.of_user(str(said["user"])):
-                    if other.client_id == said["client"]:
+                    if other.client_id == said["client"] and other.since < at:
                         session.replace(other.connection)
             case "hold":
                 session.live.hold(float(str(said["seconds"])))

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from novel_jupyter.core.model import Head
@@ -45,6 +46,7 @@ from .ports import (
     SessionNotFound,
     SessionPage,
     Snapshot,
+    StoreError,
     check_creation,
     check_entries,
     check_results,
@@ -159,6 +161,8 @@ class RedisStore:
             if answer == 0:
                 raise SessionNotFound(append.session_id)
             if len(answer) > 2:
+                if info is not None:
+                    await self._unmark(info)
                 return _behind(append, answer)
             if self.link.replicas:
                 # Nobody hears of it before the replicas have it (S20).
@@ -167,6 +171,11 @@ class RedisStore:
                 before_it = records.unpack_listed(*answer)
                 await self._listing.moved(append.session_id, before_it, records.listed(info))
             return head
+
+    async def _unmark(self, info: SessionInfo) -> None:
+        """Somebody else appended: the rows that were written for this one are not going to be true."""
+        with suppress(StoreError):  # then whoever looks at the list takes them away
+            await self._listing.unmark(info)
 
     async def read(self, session_id: str, after: int, limit: int) -> list[Entry]:
         if after < 0 or limit < 1:

@@ -8,7 +8,7 @@ Parts: `Settings`, `open_store`, `described`.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -46,7 +46,7 @@ def sqlite_path(url: str) -> Path:
 
 def check_url(url: str) -> None:
     """Raises ValueError when no store can be meant, in words that hold nothing of the URL but its scheme."""
-    scheme = urlsplit(url).scheme
+    scheme = _scheme(url)
     if scheme in SQLITE:
         sqlite_path(url)
     elif scheme not in REDIS:
@@ -55,11 +55,21 @@ def check_url(url: str) -> None:
 
 
 def described(url: str) -> str:
-    """The URL without what must not be shown."""
-    parts = urlsplit(url)
-    if parts.scheme in SQLITE:
+    """The URL without what must not be shown; of one that is wrong only the scheme."""
+    scheme = _scheme(url)
+    if scheme in SQLITE:
         return url
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    try:
+        from .redis_address import parse
+
+        parsed = parse(url)
+    except (ValueError, ImportError):
+        return f"{scheme}://…"
+    return replace(parsed, username=None, password=None).redacted
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].lower()
 
 
 async def open_store(settings: Settings) -> tuple[Store, Bus, list[str]]:
@@ -69,7 +79,7 @@ async def open_store(settings: Settings) -> tuple[Store, Bus, list[str]]:
     """
     check_url(settings.url)
     node = secrets.token_hex(8)
-    if urlsplit(settings.url).scheme in SQLITE:
+    if _scheme(settings.url) in SQLITE:
         bus = LocalBus(node)
         store = await SqliteStore.open(
             sqlite_path(settings.url),

@@ -7,8 +7,9 @@ Parts: `Subscriber`, `Subscribers`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from novel_jupyter.core.events import Event
 from novel_jupyter.core.model import ONLOOKERS, State
@@ -26,6 +27,8 @@ class Subscriber:
     connection: Connection
     client_id: str
     view: View
+    since: float = field(default_factory=time.time)
+    """When it joined, by the clock that servers share more or less."""
 
 
 def telling_for(view: View) -> str | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from orjson import dumps, loads
 from pydantic import JsonValue
@@ -27,6 +27,10 @@ from .config import Config
 from .connection import Connection
 from .frames import message
 from .subscribers import Subscribers
+
+CURSORS_IN_A_NOTE: Final = 12
+"""So many fit into a note whatever they point at."""
+BYE_SECONDS, BYES_KEPT = 10.0, 4096
 
 Note: TypeAlias = Mapping[str, JsonValue]
 """What servers tell each other of a session, by `k`: joined, bye, cursors, progress, chunk, told, hold…"""
@@ -51,6 +55,9 @@ class Whereabouts:
         self._publish = publish
         self._here: dict[str, Principal] = {}  # by connection of this server
         self._elsewhere: dict[str, str] = {}  # users by connection of other servers
+        self._byes: dict[
+            str, float
+        ] = {}  # connections that said goodbye, until their row is surely written anew
         self._doing_in = (0, 0)
         self._spent: object = None
         self._named: dict[str, dict[str, object]] = {}
@@ -122,9 +129,11 @@ class Whereabouts:
     def others(self, rows: Iterable[bytes]) -> bool:
         """Take in who is connected elsewhere, all of it; whether that made a difference."""
         now, found = time.monotonic(), dict[str, str]()
+        for id in [id for id, until in self._byes.items() if until <= now]:
+            del self._byes[id]
         for row in rows:
             for id, (user_id, name, kind) in loads(row).items():
-                if id in self._here:
+                if id in self._here or id in self._byes:
                     continue
                 found[id] = user_id
                 if id not in self._elsewhere:
@@ -142,6 +151,9 @@ class Whereabouts:
 
     def gone(self, connection_id: str, at_once: bool) -> None:
         """A connection of another server is no more."""
+        if at_once and len(self._byes) < BYES_KEPT:
+            # Its server's row may still have it.
+            self._byes[connection_id] = time.monotonic() + BYE_SECONDS
         if self._elsewhere.pop(connection_id, None) is None:
             return
         if self._presence.forget_cursor(connection_id):
@@ -212,8 +224,9 @@ class Whereabouts:
             return
         ours = {id: entry for entry in changed if (id := str(entry["connection_id"])) not in self._elsewhere}
         if ours:
-            said: dict[str, JsonValue] = {id: _cursor_only(entry) for id, entry in ours.items()}
-            self._publish({"k": "cursors", "cursors": said})
+            said = [(id, _cursor_only(entry)) for id, entry in ours.items()]
+            for some in range(0, len(said), CURSORS_IN_A_NOTE):
+                self._publish({"k": "cursors", "cursors": dict(said[some : some + CURSORS_IN_A_NOTE])})
         for view, readers in self._subscribers.views():
             shown = [entry for entry in changed if _visible(entry, view)]
             if not shown:

@@ -13,6 +13,7 @@ from novel_jupyter.core.events import decode, fold
 from novel_jupyter.core.merge import WriteIndex
 from novel_jupyter.core.model import Head
 from novel_jupyter.server import archive
+from novel_jupyter.server.ports import LogTrimmed, Snapshot, Store, StoreUnavailable
 from novel_jupyter.server.session import Session
 
 
@@ -68,3 +69,31 @@ async def test_every_earlier_state_can_be_had(tmp_path: Path) -> None:
         behind = Room(room.session_id, room.salt, Head(room.head.epoch, 0, ""), {}, room.index, {})
         caught, missed = await archive.catch_up(store, behind)
         assert (caught.head, caught.state, len(missed)) == (room.head, room.state, len(events))
+
+
+@pytest.mark.asyncio
+async def test_a_trimmed_log_without_a_readable_snapshot_is_given_up(tmp_path: Path) -> None:
+    """A newer version's snapshot, say: it is said, and the store is left in peace."""
+    calls = 0
+
+    class Unreadable:
+        def __init__(self, store: Store) -> None:
+            self._store = store
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._store, name)
+
+        async def snapshot(self, *_: Any) -> Snapshot:
+            return Snapshot(Head("e", 20, "h"), b'{"format": 2}')
+
+        async def read(self, session_id: str, after: int, limit: int) -> Any:
+            nonlocal calls
+            calls += 1
+            raise LogTrimmed(20)
+
+    async with Inside.open(tmp_path) as inside:
+        session = await inside.session("alice")
+        store: Any = Unreadable(inside.hub.store)
+        with pytest.raises(StoreUnavailable, match="no snapshot"):
+            await archive.load(store, session.id, 100)
+    assert calls <= 2 * archive.LOADS

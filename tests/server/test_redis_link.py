@@ -21,6 +21,7 @@ from redis.crc import key_slot
 from novel_jupyter.server.ports import StoreClosed, StoreUnavailable
 from novel_jupyter.server.redis_link import RedisLink
 from novel_jupyter.server.redis_wire import Address, Script
+from novel_jupyter.server.stores import Settings, open_store
 from novel_jupyter.testing_redis import Flavour, RedisServer, flavours, until
 from novel_jupyter.testing_redis_cluster import RedisCluster, RedisSentinel
 
@@ -387,3 +388,28 @@ async def test_warnings_of_a_cluster(cluster: RedisCluster) -> None:
     async with opened(cluster.url) as link:
         assert await link.check() == []
         assert [found.cluster_state for found in await link.inspect()] == ["ok"] * 3
+
+
+@pytest.mark.asyncio
+async def test_what_no_redis_answers_fails_the_call_and_not_the_connection(tmp_path: Path) -> None:
+    """A line longer than a reader takes, or a host's name that is none: nobody waits for ever."""
+    for url in ("redis://a..b:6379/0", f"redis://{'x' * 70}.example:6379/0"):
+        with pytest.raises(StoreUnavailable):
+            await RedisLink.open(url)
+    with RedisServer(tmp_path) as redis:
+        link = await RedisLink.open(redis.url)
+        long = Script("return redis.error_reply('X' .. string.rep('y', 100000))")
+        with pytest.raises(StoreUnavailable):
+            await link.script(long, ["k"], [])
+        assert await link.command("GET", "k") is None
+        await link.close()
+
+
+@pytest.mark.asyncio
+async def test_a_user_who_may_not_ask_gets_a_warning_and_a_store(tmp_path: Path) -> None:
+    users = {"novel": ">pw ~novel:* &novel:* +@all -@dangerous"}
+    with RedisServer(tmp_path, users=users) as redis:
+        store, bus, warnings = await open_store(Settings(redis.url_as("novel", "pw")))
+        assert "INFO is forbidden" in warnings[0]
+        await bus.close()
+        await store.close()

@@ -7,13 +7,18 @@ Parts: the contract on one server, on a Cluster, and strict on a Cluster with re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from server.store_contract import StoreContract
 from server.store_contract_history import KEPT
 from server.store_records import Opener
 
+from novel_jupyter.core.model import Head
+from novel_jupyter.server.ports import Append, Entry, SessionInfo
 from novel_jupyter.server.store_redis import RedisStore
 from novel_jupyter.testing_redis import RedisServer, flavours
 from novel_jupyter.testing_redis_cluster import RedisCluster
@@ -79,3 +84,34 @@ class TestStrictCluster(RedisContract):
     def url(self, replicated: RedisCluster) -> str:
         flush(replicated)
         return replicated.url
+
+
+@pytest.mark.asyncio
+async def test_appends_that_came_second_leave_nothing_in_the_lists(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as redis:
+        stores = [await RedisStore.open(redis.url, node=node) for node in "ab"]
+        members = tuple((f"user{n}", "player") for n in range(5))
+        info = SessionInfo("s1", "st", "T", "open", members, _at(0), _at(0), False, b"x" * 32)
+        head = Head("e", 0, "")
+        await stores[0].create(info, head)
+        for n in range(1, 21):
+            entries = [Entry(n, f"h{n}", b"{}")]
+            times = (_at(2 * n), _at(2 * n + 1))
+            outcomes = await asyncio.gather(
+                *(
+                    store.append(Append("s1", head, entries, (), replace(info, last_activity=at)))
+                    for store, at in zip(stores, times, strict=True)
+                )
+            )
+            (head,) = [outcome for outcome in outcomes if isinstance(outcome, Head)]
+        with redis.client() as client:
+            rows = [client.zcard(key) for key in client.scan_iter("novel:{index*rows")]
+        assert rows == [1] * 6
+        (listed,) = (await stores[0].sessions("user3")).sessions
+        assert listed.last_activity in (_at(40), _at(41))
+        for store in stores:
+            await store.close()
+
+
+def _at(minute: int) -> str:
+    return f"2026-01-01T{minute // 60:02d}:{minute % 60:02d}:00.000000Z"
