@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from novel_jupyter.story.chronicler import ChroniclerAgent
     from novel_jupyter.story.director import DirectorAgent
     from novel_jupyter.story.persona import PersonaAgent
+    from novel_jupyter.study import Study, measure
 
 __version__ = "0.1.0"
 
@@ -49,11 +50,13 @@ _LAZY = {
     "PersonaView": "story.brain",
     "SentenceMade": "kernel.hooks",
     "Story": "kernel.story",
+    "Study": "study",
     "Suggestion": "kernel.advising",
     "Turn": "kernel.told",
     "TurnEnded": "kernel.errors",
     "connect": "kernel.api",
     "join": "kernel.api",
+    "measure": "study",
     "open": "kernel.api",
     "run": "kernel.api",
     "suggest": "kernel.asking",
@@ -76,12 +79,14 @@ __all__ = [
     "PersonaView",
     "SentenceMade",
     "Story",
+    "Study",
     "Suggestion",
     "Turn",
     "TurnEnded",
     "__version__",
     "connect",
     "join",
+    "measure",
     "open",
     "run",
     "suggest",

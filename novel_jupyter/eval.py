@@ -24,15 +24,22 @@ from .eval_measures import TARGETS, Course, Measures, summarize
 from .story.chronicler import ChroniclerAgent
 from .story.director import DirectorAgent
 from .story.schema import Story
-from .story.turn import TurnInput
+from .story.turn import TurnInput, TurnOutcome
 from .story.world import State, initial_state
 
 MOST_TURNS = 60
 """A play that has not ended by then counts as one without an ending."""
 
 
-async def play_course(story: Story, seed: str, director: DirectorAgent, *, check: bool = True) -> Course:
-    """One play without people, until it ends."""
+async def play_course(
+    story: Story,
+    seed: str,
+    director: DirectorAgent,
+    *,
+    check: bool = True,
+    watch: Callable[[str, TurnOutcome], None] | None = None,
+) -> Course:
+    """One play without people, until it ends. `watch(seed, outcome)` is called after each turn."""
     state: State = initial_state(story)
     course = Course(seed)
     chronicler = ChroniclerAgent()
@@ -45,6 +52,8 @@ async def play_course(story: Story, seed: str, director: DirectorAgent, *, check
         await chronicler.narrate(outcome.record)
         course.seconds += time.process_time() - began
         course.note(story, state, outcome)
+        if watch is not None:
+            watch(seed, outcome)
         if check:
             course.violations += [f"turn {turn}: {broken}" for broken in broken_by(given, outcome)]
         state = outcome.state
@@ -62,6 +71,12 @@ def with_traits_swapped(story: Story, one: str, other: str) -> Story:
     return story.model_copy(update={"characters": people})
 
 
+def unlike(story: Story) -> list[tuple[str, str]]:
+    """The pairs of characters that have other traits than each other."""
+    traits = {who: person.traits for who, person in story.characters.items()}
+    return [(one, other) for one, other in combinations(traits, 2) if traits[one] != traits[other]]
+
+
 def evaluate(
     story: Story,
     seeds: Iterable[str],
@@ -73,11 +88,7 @@ def evaluate(
     """Play `story` once for each seed, and once more with two characters' traits swapped, by turns."""
 
     async def all_of_them() -> tuple[Measures, list[Course]]:
-        pairs = [
-            (one, other)
-            for one, other in combinations(story.characters, 2)
-            if story.characters[one].traits != story.characters[other].traits
-        ]
+        pairs = unlike(story)
         courses: list[Course] = []
         swapped: list[bool] = []
         for index, seed in enumerate(seeds):

@@ -14,6 +14,8 @@ export interface Suggestion {
   readonly character: string;
   /** An action that can be proposed; null where nobody could say. */
   readonly action: { [key: string]: JsonValue } | null;
+  /** How it is shown. */
+  readonly words: string;
   /** Reasons, the strongest first. */
   readonly why: readonly string[];
   /** The class that said so, where a notebook brought its own. */
@@ -51,10 +53,11 @@ export async function suggest(session: Asking, character: string): Promise<Sugge
 }
 
 function read(character: string, answer: { [key: string]: JsonValue }): Suggestion {
-  const { action, why, agent } = answer;
+  const { action, words, why, agent } = answer;
   return {
     character,
     action: isObject(action) ? action : null,
+    words: typeof words === "string" ? words : "",
     why: Array.isArray(why) ? why.map(String) : [],
     agent: typeof agent === "string" ? agent : null,
   };

@@ -343,8 +343,8 @@ export interface Advise {
 
 /**
  * What a character would do, for its player alone (host only). `asked`: which question of the turn it
- * answers; `action` is null where nobody could say; `why`: reasons, strongest first; `agent`: whose class
- * says so, where a notebook brought its own.
+ * answers; `action` is null where nobody could say, `words` is how it is shown; `why`: reasons, strongest
+ * first; `agent`: whose class says so, where a notebook brought its own.
  */
 export interface Advice {
   turn: number;
@@ -356,6 +356,7 @@ export interface Advice {
   action: {
     [k: string]: JsonValue;
   } | null;
+  words?: string;
   why?: string[];
   agent?: string | null;
   spent: AgentCost;

@@ -9,7 +9,7 @@ import type { JsonValue, Session, Suggested } from "../src/index";
 import type { ModelServer } from "./support/server";
 import { served, settle } from "./support/served";
 
-const ANSWER = { action: { kind: "search", target: "cellar" }, why: ["it may be there"], agent: null };
+const ANSWER = { action: { kind: "search", target: "cellar" }, words: "search the cellar", why: ["it may be there"], agent: null };
 
 function put(server: ModelServer, path: string, value: JsonValue): void {
   server.append([{ op: "add", path, value }]);
@@ -39,7 +39,7 @@ test("and is told, with reasons, when the host has answered", async () => {
 test("and hears that nobody could say", async () => {
   const { server, asked } = await asking();
   put(server, "/seat:mara/advice", { turn: 3, asked: 2, answer: { action: null, why: [], agent: "Mine" } });
-  expect((await asked).suggestion).toEqual({ character: "mara", action: null, why: [], agent: "Mine" });
+  expect((await asked).suggestion).toEqual({ character: "mara", action: null, words: "", why: [], agent: "Mine" });
 });
 
 test("and waits no longer when the turn goes on, or the session is left", async () => {

@@ -55,7 +55,12 @@ def advice(ctx: Context, data: Advice) -> None:
         if paying:
             return
         raise Refused("stale_turn", "nobody waits for this any more")
-    answer: dict[str, JsonValue] = {"action": data.action, "why": list(data.why), "agent": data.agent}
+    answer: dict[str, JsonValue] = {
+        "action": data.action,
+        "words": data.words,
+        "why": list(data.why),
+        "agent": data.agent,
+    }
     try:
         check_value(answer)
     except PatchError as error:

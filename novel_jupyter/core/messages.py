@@ -186,14 +186,15 @@ class Advise(Strict):
 
 class Advice(Fenced):
     """What a character would do, for its player alone (host only). `asked`: which question of the turn it
-    answers; `action` is null where nobody could say; `why`: reasons, strongest first; `agent`: whose class
-    says so, where a notebook brought its own.
+    answers; `action` is null where nobody could say, `words` is how it is shown; `why`: reasons, strongest
+    first; `agent`: whose class says so, where a notebook brought its own.
     """
 
     kind: Literal["advice"]
     character: CharacterId
     asked: Sequence
     action: dict[str, JsonValue] | None
+    words: Annotated[str, Field(max_length=600)] = ""
     why: Annotated[list[Annotated[str, Field(max_length=300)]], Field(default=[], max_length=5)]
     agent: Name | None = None
     spent: AgentCost

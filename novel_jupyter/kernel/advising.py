@@ -22,13 +22,16 @@ from novel_jupyter.core.model import State
 from novel_jupyter.core.views import project_state, rules_of
 from novel_jupyter.story.actions import dump_action
 from novel_jupyter.story.dice import Dice
+from novel_jupyter.story.look import Look
 from novel_jupyter.story.perceive import persona_view
 from novel_jupyter.story.persona import PersonaAgent
+from novel_jupyter.story.wording import in_words
 
 from .agents import Agents
 from .billing import Billing
 from .errors import NovelError
 from .handle import SessionHandle
+from .models.account import WHY
 
 log = logging.getLogger("novel_jupyter")
 
@@ -40,19 +43,20 @@ GIVEN_UP: Final = 256
 @dataclass(frozen=True, slots=True)
 class Suggestion:
     """What a character would do. `action` is an object that `act` and `propose` take, None where nobody could
-    say; `why`: reasons, strongest first; `agent`: the class that said so, where it is a notebook's own.
+    say; `words` is how it is shown; `why`: reasons, strongest first; `agent`: the class that said so, where
+    it is a notebook's own.
     """
 
     character: str
     action: Mapping[str, JsonValue] | None
+    words: str = ""
     why: tuple[str, ...] = ()
     agent: str | None = None
 
     def __str__(self) -> str:
         if self.action is None:
             return f"{self.character}: nobody could say"
-        told = " ".join(str(value) for value in self.action.values() if isinstance(value, str))
-        return f"{self.character}: {told}" + (f" ({'; '.join(self.why)})" if self.why else "")
+        return f"{self.character}: {self.words}" + (f" ({'; '.join(self.why)})" if self.why else "")
 
 
 class Advising:
@@ -100,10 +104,16 @@ class Advising:
                 who for who, person in sorted(_people(state).items()) if person["status"] == "present"
             )
             raise KeyError(f"{character!r} does not act; there are {acting}") from None
-        with self._billing.of_advice():
+        with self._billing.of_advice() as account:
             decision = await persona.settle(view)
+        why = decision.reasons[:4]
+        if decision.fallback:
+            # Who is advised should know that it was not the model, or not the notebook's own class.
+            told = next(iter(account.fallbacks.values()), "")
+            why += (f"{WHY.get(told, 'the agent chose what was not offered')}: the offline rules stand in",)
         own = None if type(persona) is PersonaAgent else type(persona).__name__
-        return Suggestion(character, dump_action(decision.action), decision.reasons[:5], own)
+        words = in_words(Look(mine), character, decision.action)
+        return Suggestion(character, dump_action(decision.action), words, why, own)
 
     def _waiting(self) -> list[tuple[str, int]]:
         state = self._handle.state
@@ -140,6 +150,7 @@ class Advising:
             why: list[JsonValue] = [reason[:300] for reason in found.why]
             answer: dict[str, JsonValue] = {
                 "action": dict(found.action) if found.action is not None else None,
+                "words": found.words[:600],
                 "why": why,
                 "agent": found.agent[:120] if found.agent else None,
             }

@@ -46,7 +46,7 @@ async def suggest(
     answer = found[0] if found else None
     if answer is None:
         raise TurnEnded("locked", f"turn {number} went on before there was an answer")
-    return Suggestion(character, answer["action"], tuple(answer["why"]), answer["agent"])
+    return Suggestion(character, answer["action"], answer["words"], tuple(answer["why"]), answer["agent"])
 
 
 def _entry(state: State, character: str) -> dict[str, Any]:

@@ -26,6 +26,9 @@ HELP: Final = """\
 %story turn [N]         play a turn, or N of them
 %story people           who is in it, and who plays them
 %story state [PATH]     the state, or a part of it: /scene/mood
+%story log              what happened, as a table
+%story plot [NAME]      pictures: tension, relations, acts
+%story suggest ID       what this character would do
 %story undo             back by one turn
 %story retell           the last turn in other words
 %story model [NAME]     what plays: offline, or provider:model; and what it cost
@@ -69,6 +72,14 @@ class StoryMagics(Magics):
             return _Text(f"{story.model}, {told(story.spent)} in this session")
         if word == "state":
             return _part(story, rest)
+        if word == "log":
+            return await story.load()
+        if word == "plot":
+            return story.plot(rest or None)
+        if word == "suggest":
+            if not rest:
+                raise ValueError(f"%story suggest whom?\n\n{HELP}")
+            return _Text(str(await story.suggest(rest)))
         deeds: dict[str, Callable[[], Awaitable[object]]] = {
             "undo": story.undo,
             "retell": story.retell,

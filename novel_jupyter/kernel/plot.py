@@ -75,7 +75,8 @@ def relations(rows: Sequence[Row], state: Mapping[str, Any]) -> Panel:
     ]
     if not ties:
         return _nothing("Relations", "Nobody’s feelings that this view shows.")
-    radius, middle = 130.0, (WIDTH / 2, 175.0)
+    radius = max(130.0, 28.0 * len(people))
+    middle = WIDTH / 2, radius + 45
     spots = {
         who: (
             middle[0] + 1.7 * radius * math.sin(2 * math.pi * n / len(people)),
@@ -83,7 +84,9 @@ def relations(rows: Sequence[Row], state: Mapping[str, Any]) -> Panel:
         )
         for n, who in enumerate(people)
     }
-    body = [_arrow(spots[one], spots[other], _half(people[other]), trust) for one, other, trust in ties]
+    arrows = [_arrow(spots[one], spots[other], _half(people[other]), trust) for one, other, trust in ties]
+    # Numbers over all lines, names over all numbers.
+    body = [line for line, _ in arrows] + [number for _, number in arrows]
     for who, (x, y) in spots.items():
         name, wide = people[who], 2 * _half(people[who])
         body.append(
@@ -92,9 +95,9 @@ def relations(rows: Sequence[Row], state: Mapping[str, Any]) -> Panel:
         )
         body.append(words(x, y + 4.5, name, anchor="middle", size=13))
     key = "blue, whole: trust · red, dashed: mistrust · a number: how much"
-    body.append(words(12, 362, key, colour=FAINT))
+    body.append(words(12, 2 * radius + 102, key, colour=FAINT))
     told = ", ".join(f"{people[one]} to {people[other]} {trust:+d}" for one, other, trust in ties)
-    return Panel("Relations", told, WIDTH, 372, "".join(body))
+    return Panel("Relations", told, WIDTH, 2 * radius + 112, "".join(body))
 
 
 def acts(rows: Sequence[Row], state: Mapping[str, Any]) -> Panel:
@@ -195,11 +198,10 @@ def _half(name: str) -> float:
     return 9 + 3.7 * len(name)
 
 
-def _arrow(start: tuple[float, float], end: tuple[float, float], half: float, trust: int) -> str:
-    """A bent arrow: the two of a pair do not lie on each other."""
+def _arrow(start: tuple[float, float], end: tuple[float, float], half: float, trust: int) -> tuple[str, str]:
+    """A bent arrow, so that the two of a pair do not lie on each other, and its number, near whose it is."""
     (x1, y1), (x2, y2) = start, end
     dx, dy = x2 - x1, y2 - y1
-    length = math.hypot(dx, dy) or 1.0
     bend = (x1 + x2) / 2 - dy * 0.14, (y1 + y2) / 2 + dx * 0.14
     # Names are wide: the arrow ends where it meets the name's frame.
     tx, ty = x2 - bend[0], y2 - bend[1]
@@ -209,16 +211,16 @@ def _arrow(start: tuple[float, float], end: tuple[float, float], half: float, tr
     side = (-ty / far * 4, tx / far * 4)
     back = tip[0] - tx / far * 9, tip[1] - ty / far * 9
     colour, dash = (COLD, "") if trust > 0 else (WARM, ' stroke-dasharray="6 4"')
-    label = (0.3 * x1 + 0.5 * bend[0] + 0.2 * x2, 0.3 * y1 + 0.5 * bend[1] + 0.2 * y2)
-    if length <= 1:
-        return ""
-    return (
+    # A point of the curve, a third of its way.
+    label = 0.45 * x1 + 0.44 * bend[0] + 0.11 * x2, 0.45 * y1 + 0.44 * bend[1] + 0.11 * y2
+    line = (
         f'<path d="M{x1:.1f},{y1:.1f} Q{bend[0]:.1f},{bend[1]:.1f} {back[0]:.1f},{back[1]:.1f}" fill="none" '
         f'stroke="{colour}" stroke-width="{min(1 + abs(trust), 4)}"{dash}/>'
         f'<path d="M{tip[0]:.1f},{tip[1]:.1f} L{back[0] + side[0]:.1f},{back[1] + side[1]:.1f} '
         f'L{back[0] - side[0]:.1f},{back[1] - side[1]:.1f} Z" fill="{colour}"/>'
-        f'<circle cx="{label[0]:.1f}" cy="{label[1]:.1f}" r="10" style="fill:{PAPER}"/>'
-        f"{words(label[0], label[1] + 4, f'{trust:+d}', anchor='middle', size=11, colour=colour)}"
-        if length > 1
-        else ""
     )
+    number = (
+        f'<circle cx="{label[0]:.1f}" cy="{label[1]:.1f}" r="9" style="fill:{PAPER}"/>'
+        f"{words(label[0], label[1] + 4, f'{trust:+d}', anchor='middle', size=11, colour=colour)}"
+    )
+    return line, number

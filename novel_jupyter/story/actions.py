@@ -21,6 +21,13 @@ Words: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=500
 class _Act(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    # Options are weighed by the hundred in every turn, and pydantic compares them in a general, slow way.
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.__dict__ == self.__dict__
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
+
 
 class Move(_Act):
     kind: Literal["move"] = "move"

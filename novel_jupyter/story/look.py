@@ -24,6 +24,7 @@ class Look:
         self.state = state
         self.stage: Stage = stage_of(state)
         self._at: dict[str, list[str]] = {}
+        self._with: dict[str, list[str]] = {}
         self._held: dict[str, list[str]] | None = None
         self._ways: dict[str, dict[str, list[str]]] = {}
 
@@ -68,7 +69,9 @@ class Look:
 
     def with_(self, character: str) -> list[str]:
         """Whom a character sees where they are."""
-        return [id for id in self.at(self.place(character)) if id != character]
+        if character not in self._with:
+            self._with[character] = [id for id in self.at(self.place(character)) if id != character]
+        return list(self._with[character])
 
     def witnesses(self, location: str | None) -> list[str]:
         """The living who are at a location, hidden ones too."""

@@ -23,13 +23,14 @@ def choose(view: PersonaView) -> Decision:
             mind.pursue(goal)
     mind.company()
     mind.habits()
-    most = max(mind.scores[option] for option in view.options)
+    scores = [mind.scores[option] for option in view.options]
+    most = max(scores)
     ranked = sorted(
         (
             # A whim is worth 2 at most and the best choose within 2: nobody else can come in.
-            (mind.scores[option] + view.luck.below(3, f"whim/{index}"), -index)
-            for index, option in enumerate(view.options)
-            if mind.scores[option] >= most - 4
+            (score + view.luck.below(3, f"whim/{index}"), -index)
+            for index, score in enumerate(scores)
+            if score >= most - 4
         ),
         reverse=True,
     )
@@ -46,8 +47,7 @@ def choose(view: PersonaView) -> Decision:
 class _Mind(Pursuit):
     def nature(self) -> None:
         """How each option suits their nature, their feelings and the hour, goals aside."""
-        for option in self.view.options:
-            self.scores[option] += self._leaning(option)
+        self.scores = {option: self._leaning(option) for option in self.view.options}
 
     def _leaning(self, option: Action) -> int:
         match option:

@@ -27,8 +27,8 @@ def mine(table: Table) -> tuple[Principal, str]:
 def answer(table: Table, character: str, asked: int = 1, **other: JsonValue) -> dict[str, JsonValue]:
     turn = table.rules["turn"]
     about: dict[str, JsonValue] = {"turn": turn["number"], "attempt": turn["attempt"], "token": table.token}
-    said: dict[str, JsonValue] = {"action": SEARCH, "why": ["it may be there"], "spent": FREE}
-    return {**about, "character": character, "asked": asked, **said, **other}
+    said: dict[str, JsonValue] = {"action": SEARCH, "words": "search the cellar", "why": ["it may be there"]}
+    return {**about, "character": character, "asked": asked, "spent": FREE, **said, **other}
 
 
 def entry(table: Table, character: str) -> Any:
@@ -44,7 +44,8 @@ def test_a_player_asks_and_is_answered_and_nobody_else_hears_of_it() -> None:
     assert wanted(table.state) == [(character, 1)]
     (told,) = table.ok(K1, "advice", **answer(table, character))
     assert wanted(table.state) == []
-    assert entry(table, character)["answer"] == {"action": SEARCH, "why": ["it may be there"], "agent": None}
+    said = {"action": SEARCH, "words": "search the cellar", "why": ["it may be there"], "agent": None}
+    assert entry(table, character)["answer"] == said
     assert asked.audience == told.audience == [character]
     for view in ("public", "seats:director", "seats:somebody"):
         assert not sees(view, told.audience)

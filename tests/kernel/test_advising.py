@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from kernel.hosting import SECONDS, hosting, reached, story_of
 from kernel.local import LocalServer, kernel, person
+from kernel.modelling import Script
 
 from novel_jupyter.core.advice import PER_TURN
 from novel_jupyter.kernel.advising import Suggestion
@@ -22,6 +23,7 @@ from novel_jupyter.kernel.billing import Billing
 from novel_jupyter.kernel.errors import CommandRefused, TurnEnded
 from novel_jupyter.kernel.handle import SessionHandle
 from novel_jupyter.kernel.host import AgentHost
+from novel_jupyter.kernel.models.account import Caps
 from novel_jupyter.story.actions import dump_action, parse_action
 from novel_jupyter.story.brain import Decision, PersonaView
 from novel_jupyter.story.persona import PersonaAgent
@@ -73,7 +75,8 @@ async def test_a_player_is_told_what_her_character_would_do_and_nobody_else_is()
     assert dump_action(parse_action(found.action)) == found.action
     assert found.why
     assert found.agent is None
-    assert str(found).startswith(f"mara: {found.action['kind']}")
+    assert found.words
+    assert str(found).startswith(f"mara: {found.words} (")
     await ben.claim("ines")
     await ben.wait_for(lambda _: ben.sequence_id == ana.sequence_id, SECONDS)
     assert "seat:mara" not in ben.state
@@ -233,6 +236,27 @@ async def test_what_was_spent_on_advice_is_added_to_the_session() -> None:
     await suggest(ana, "mara", SECONDS)
     assert host.billing.spent == Usage(60, 10, 1.0)
     assert sealed is not server.room.state["sealed"]
+
+
+async def test_a_model_advises_under_the_same_caps_as_it_plays() -> None:
+    script = Script()
+    server, ana, host = await playing(brain=script.brain())
+    found = await suggest(ana, "mara", SECONDS)
+    (asked,) = script.asked
+    assert asked.who == "Mara"
+    assert found.why == ("It seemed best.",)
+    spent = host.billing.spent
+    assert spent.tokens_out > 0
+    assert spent.cost > 0
+    sealed: Any = server.room.state["sealed"]
+    assert sealed["spent"] == spent.to_json()
+    # Nothing is left: the offline rules answer, and nothing more is spent.
+    host.billing.caps = Caps(session_tokens=spent.tokens_in + spent.tokens_out)
+    offline = await suggest(ana, "mara", SECONDS)
+    assert offline.action is not None
+    assert offline.why[-1] == "the limit for tokens or cost is reached: the offline rules stand in"
+    assert len(script.asked) == 1
+    assert host.billing.spent == spent
 
 
 async def test_accounts_that_are_open_at_once_lose_nothing() -> None:

@@ -23,13 +23,14 @@ from novel_jupyter.testing import ServerProcess
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180), pytest.mark.asyncio]
 
 SECONDS = 60.0
-FIVE_LINES = """
-class Fate(nj.DirectorAgent):
-    def order(self, table, actions):
-        return sorted(actions)
 
-story.director = Fate()
-"""
+
+def five_lines() -> str:
+    """The director of the README, as it stands there."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    block = readme.split("Five lines, in a cell")[1].split("```python\n")[1].split("```")[0]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 5
+    return block
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +91,12 @@ async def test_five_lines_replace_the_director_while_others_play(
     await handle.claim_session()
     watcher = Watcher(handle)
     await play_as_mara(handle, 1)
-    await cell.run(FIVE_LINES)
+    await cell.run(five_lines())
     await play_as_mara(handle, 2)
     before, after = watcher.made_by("resolved")
     assert "agent" not in before["agents"]["Director"]
-    assert after["agents"]["Director"]["agent"] == "Fate"
-    assert {"Director", "Fate"} <= watcher.at_work()
+    assert after["agents"]["Director"]["agent"] == "TheBoldFirst"
+    assert {"Director", "TheBoldFirst"} <= watcher.at_work()
     mine: Any = handle.state["seats"]
     assert mine["mara"]["owner"] == "ana"
 

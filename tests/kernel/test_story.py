@@ -202,11 +202,22 @@ async def test_magics_are_awaited(shell: Any, story: Story) -> None:
     assert (await cell(shell, "x = %story turn 2\nx")).number == 3
     assert await cell(shell, "%story state /turn/number") == 4
     assert "mara: " in repr(await cell(shell, "%story people"))
+    assert await cell(shell, "%story log") is story.log
+    assert story.log[0]["kind"] == "created"
+    assert "</svg>" in (await cell(shell, "%story plot acts"))._repr_html_()
+    assert repr(await cell(shell, "%story suggest ines")).startswith("ines: ")
     await cell(shell, "%story undo")
     assert await cell(shell, "%story state turn/number") == 3
     assert "%%act" in repr(await cell(shell, "%story help"))
-    for bad in ("%story dance", "%story open", "%%act\nwait", "%story state /nowhere"):
-        with pytest.raises(ValueError, match=r"story|what|nothing"):
+    for bad in (
+        "%story dance",
+        "%story suggest",
+        "%story plot mood",
+        "%story open",
+        "%%act\nwait",
+        "%story state /nowhere",
+    ):
+        with pytest.raises(ValueError, match=r"story|what|nothing|plot"):
             await cell(shell, bad)
 
 

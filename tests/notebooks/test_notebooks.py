@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 
 def test_there_are_tutorials() -> None:
     names = {path.name for path in NOTEBOOKS}
-    assert {"01-first-story.ipynb", "02-write-a-story.ipynb"} <= names
+    assert {"01-first-story.ipynb", "02-write-a-story.ipynb", "03-program-the-agents.ipynb"} <= names
 
 
 def code_of(path: Path) -> list[str]:
