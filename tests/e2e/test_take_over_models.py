@@ -56,8 +56,8 @@ class Stalls(Script):
 
 @pytest.mark.parametrize("at", ["Tomas", "telling"])
 async def test_what_was_answered_is_never_asked_again(at: str, tmp_path: Path) -> None:
-    """R47, R48: the first host is killed while one question is open. Its successor asks that one, no other, and
-    the turn’s bill has what both paid.
+    """R47, R48: the first host is killed while one question is open. Its successor asks that one alone, and
+    the bill of the turn has what both paid.
     """
     script, before = Stalls(at), PEOPLE if at == "Tomas" else PEOPLE + 1
     decided: set[str] = set()
