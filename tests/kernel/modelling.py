@@ -154,8 +154,24 @@ class Failing(Script):
         raise ConnectionError(f"gone, with {self.key}")
 
 
+class Held(Script):
+    """Tells a sentence and half of the next, and the rest when the test says `go`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+
+    async def tell(self, asked: Asked) -> AsyncIterator[str]:
+        first, *rest = asked.data["events"]
+        yield f"[{first['id']}] {first['what']}\n[{rest[0]['id']}] And"
+        await self.go.wait()
+        yield " so on.\n"
+        for event in rest:
+            yield f"[{event['id']}] {event['what']}\n"
+
+
 class Injecting(Script):
-    """It does what its data says: an order stands after the word INJECT, as JSON.
+    """It does what its data says and decides nothing unasked. An order stands after the word INJECT, as JSON.
 
     `choice` is taken whether or not it is on offer, and `extra` added to the answer; `say` is told of every
     event, and `shout` of none.
@@ -176,7 +192,7 @@ class Injecting(Script):
     async def choose(self, asked: Asked) -> ModelResponse:
         order = self.order(asked)
         if order is None:
-            return await super().choose(asked)
+            return ModelResponse([TextPart("Nobody told me what to do.")])
         answer = {"choice": order["choice"], "why": "I was told to.", **order["extra"]}
         return ModelResponse([ToolCallPart(asked.tool, answer)])
 

@@ -15,7 +15,18 @@ from typing import Any
 import pytest
 from kernel.hosting import SECONDS, hosting, reached
 from kernel.local import LocalServer, kernel, person
-from kernel.modelling import PRICE, Asked, Failing, Illegal, Malformed, Refusing, Script, Truncated, turn_of
+from kernel.modelling import (
+    PRICE,
+    Asked,
+    Failing,
+    Held,
+    Illegal,
+    Malformed,
+    Refusing,
+    Script,
+    Truncated,
+    turn_of,
+)
 from kernel.provider import COUNTED, Provider, Status
 from pydantic_ai import models
 from pydantic_ai.messages import ModelResponse, TextPart
@@ -149,16 +160,6 @@ async def test_what_goes_wrong_over_http(
         event.id for event in offline.record.events if event.beats
     }
     assert all(exchange.problem for exchange in kept.values())
-
-
-class Held(Script):
-    """Says a sentence of its telling, and half of the next."""
-
-    async def tell(self, asked: Asked) -> AsyncIterator[str]:
-        first, second = asked.data["events"][:2]
-        yield f"[{first['id']}] {first['what']}\n"
-        yield f"[{second['id']}] And then"
-        await asyncio.Event().wait()
 
 
 class Thinking(Script):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -271,14 +272,14 @@ def _word_of_choice(error: Exception, responses: list[ModelResponse], options: t
         return word
     if responses[-1].finish_reason == "length":
         return "truncated"
-    calls = [part for part in responses[-1].parts if isinstance(part, ToolCallPart)]
-    if not calls:
-        return "refused"
-    with contextlib.suppress(ValueError, AssertionError):
-        chosen = calls[-1].args_as_dict().get("choice")
-        if isinstance(chosen, str) and chosen not in options:
-            return "illegal"
-    return "malformed"
+    try:
+        # Most models answer by calling a tool; some, as their profile says, with JSON for text.
+        given = json.loads(_text(responses[-1]))
+    except ValueError:
+        called = any(isinstance(part, ToolCallPart) for part in responses[-1].parts)
+        return "malformed" if called else "refused"
+    chosen = given.get("choice") if isinstance(given, dict) else None
+    return "illegal" if isinstance(chosen, str) and chosen not in options else "malformed"
 
 
 def _may_cost(error: Exception) -> bool:
