@@ -21,7 +21,6 @@ from redis.crc import key_slot
 from novel_jupyter.server.ports import StoreClosed, StoreUnavailable
 from novel_jupyter.server.redis_link import RedisLink
 from novel_jupyter.server.redis_wire import Address, Script
-from novel_jupyter.server.stores import Settings, open_store
 from novel_jupyter.testing_redis import Flavour, RedisServer, flavours, until
 from novel_jupyter.testing_redis_cluster import RedisCluster, RedisSentinel
 
@@ -403,13 +402,3 @@ async def test_what_no_redis_answers_fails_the_call_and_not_the_connection(tmp_p
             await link.script(long, ["k"], [])
         assert await link.command("GET", "k") is None
         await link.close()
-
-
-@pytest.mark.asyncio
-async def test_a_user_who_may_not_ask_gets_a_warning_and_a_store(tmp_path: Path) -> None:
-    users = {"novel": ">pw ~novel:* &novel:* +@all -@dangerous"}
-    with RedisServer(tmp_path, users=users) as redis:
-        store, bus, warnings = await open_store(Settings(redis.url_as("novel", "pw")))
-        assert "INFO is forbidden" in warnings[0]
-        await bus.close()
-        await store.close()
