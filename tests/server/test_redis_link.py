@@ -387,18 +387,3 @@ async def test_warnings_of_a_cluster(cluster: RedisCluster) -> None:
     async with opened(cluster.url) as link:
         assert await link.check() == []
         assert [found.cluster_state for found in await link.inspect()] == ["ok"] * 3
-
-
-@pytest.mark.asyncio
-async def test_what_no_redis_answers_fails_the_call_and_not_the_connection(tmp_path: Path) -> None:
-    """A line longer than a reader takes, or a host's name that is none: nobody waits for ever."""
-    for url in ("redis://a..b:6379/0", f"redis://{'x' * 70}.example:6379/0"):
-        with pytest.raises(StoreUnavailable):
-            await RedisLink.open(url)
-    with RedisServer(tmp_path) as redis:
-        link = await RedisLink.open(redis.url)
-        long = Script("return redis.error_reply('X' .. string.rep('y', 100000))")
-        with pytest.raises(StoreUnavailable):
-            await link.script(long, ["k"], [])
-        assert await link.command("GET", "k") is None
-        await link.close()
