@@ -8,6 +8,7 @@ Parts: `main`.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -17,18 +18,21 @@ from .cli_story import add_story_commands
 
 def _demo(options: argparse.Namespace) -> int:
     from .demo import run_demo
-    from .story.loader import StoryError, load_story
+    from .story.loader import StoryError, bundled, load_story
 
-    if options.story is not None:
+    name: str = options.story
+    file = None if name in bundled() else Path(name)
+    if file is not None:
         try:
-            load_story(options.story.read_bytes(), options.story.name)
+            load_story(file.read_bytes(), file.name)
         except (StoryError, OSError) as error:
-            print(error, file=sys.stderr)
+            print(f"{error}; bundled stories are {', '.join(bundled())}", file=sys.stderr)
             return 2
     return run_demo(
         seed=options.seed,
         turns=options.turns,
-        story_file=options.story,
+        story=name,
+        story_file=file,
         as_json=options.json,
         keep=options.keep,
     )
@@ -86,7 +90,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--turns", type=_at_least_one, default=40, help="stop after this many turns (default 40)"
     )
     demo.add_argument("--seed", type=int, default=7, help="the same seed plays the same story (default 7)")
-    demo.add_argument("--story", type=Path, help="a story file (YAML) instead of the bundled one")
+    demo.add_argument(
+        "--story",
+        default="lighthouse",
+        metavar="NAME|FILE",
+        help="a bundled story, or a story file (YAML) (default lighthouse)",
+    )
     demo.add_argument("--json", action="store_true", help="print only the summary, as JSON")
     demo.add_argument("--keep", action="store_true", help="leave the server up and print its URL")
     demo.set_defaults(run=_demo)
@@ -140,7 +149,13 @@ def main(arguments: list[str] | None = None) -> int:
     servers.set_defaults(run=_bench_servers)
 
     options = parser.parse_args(arguments)
-    code: int = options.run(options)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has read enough (`| head`); Python would complain once more at its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code
 
 

@@ -36,6 +36,8 @@ from .scripted import choose_action, seats_to_play
 from .testing import ServerProcess
 
 PLAYERS = ("ada", "ben")
+ONLOOKER = "cleo"
+"""Whose screen the terminal shows: a player would read only what their character witnessed."""
 TURN_TIMEOUT = 60.0
 PACE = 2500
 """Characters a second at which the prose is streamed: fast, but seen to be told."""
@@ -77,8 +79,8 @@ class Demo:
 
     async def play(self, server: ServerProcess) -> dict[str, JsonValue]:
         """Play on a running server, and return the summary."""
-        logins = [PersonLogin(server.url, server.token_of(name)) for name in PLAYERS]
-        async with Client(logins[0]) as first, Client(logins[1]) as second:
+        logins = [PersonLogin(server.url, server.token_of(name)) for name in (*PLAYERS, ONLOOKER)]
+        async with Client(logins[0]) as first, Client(logins[1]) as second, Client(logins[2]) as third:
             text = self._story_file.read_text("utf-8") if self._story_file else None
             made = await first.create_session(
                 None if text else self._story, text=text, settings={"turn_policy": "round"}, seed=self._seed
@@ -89,7 +91,8 @@ class Demo:
                 Screen(name, await client.join(session_id))
                 for name, client in zip(PLAYERS, (first, second), strict=True)
             ]
-            for screen in screens:
+            onlooker = Screen(ONLOOKER, await third.join(session_id))
+            for screen in (*screens, onlooker):
                 screen.watch()
             kernel_id = await start_kernel(server.url, server.admin_token)
             try:
@@ -99,14 +102,14 @@ class Demo:
                     await screens[0].handle.wait_for(
                         lambda state: _part(state, "host")["holder"], TURN_TIMEOUT
                     )
-                    await self._drive(screens)
+                    await self._drive(screens, onlooker)
             finally:
                 await shut_down_kernel(server.url, server.admin_token, kernel_id)
-            return await self._summary(first, session_id, screens[0].handle)
+            return await self._summary(third, session_id, onlooker.handle)
 
-    async def _drive(self, screens: list[Screen]) -> None:
+    async def _drive(self, screens: list[Screen], onlooker: Screen) -> None:
         """Claim seats and play rounds until the story ends or the turns are used up."""
-        self._print_what(screens[0].handle)
+        self._print_what(onlooker.handle)
         state = screens[0].handle.state
         for screen, seats in zip(screens, seats_to_play(state, len(screens)), strict=True):
             for character in seats:
@@ -118,7 +121,7 @@ class Demo:
             number = int(_part(state, "turn")["number"])
             self._say(f"\n— turn {number} " + "—" * 60 + "\n")
             await self._propose(screens, number)
-            for screen in screens:
+            for screen in (*screens, onlooker):
                 await screen.handle.wait_for(_turn_over(number), TURN_TIMEOUT)
             failed = _part(screens[0].handle.state, "turn")["error"]
             if failed:
@@ -269,8 +272,8 @@ def _nameless(text: str) -> str:
     return f"{head}{mark}*" if mark and len(tail) >= 32 else text
 
 
-def run_demo(*, seed: int, turns: int, story_file: Path | None, as_json: bool, keep: bool) -> int:
-    """What `novel-jupyter demo` does. Returns the exit code."""
+def run_demo(*, seed: int, turns: int, story: str, story_file: Path | None, as_json: bool, keep: bool) -> int:
+    """What `novel-jupyter demo` does; its exit code. `story` is a bundled one, unless there is a file."""
     kept = Path(jupyter_data_dir()) / "novel_jupyter" / "demo"
 
     def say(text: str) -> None:
@@ -279,9 +282,9 @@ def run_demo(*, seed: int, turns: int, story_file: Path | None, as_json: bool, k
             sys.stdout.flush()
 
     began = time.monotonic()
-    with TemporaryDirectory() as root, ServerProcess(Path(root), PLAYERS, data=kept) as server:
+    with TemporaryDirectory() as root, ServerProcess(Path(root), (*PLAYERS, ONLOOKER), data=kept) as server:
         say(f"A Jupyter server is up at {server.url} ({time.monotonic() - began:.1f} s).\n")
-        demo = Demo(str(seed), turns, "lighthouse", story_file, say)
+        demo = Demo(str(seed), turns, story, story_file, say)
         summary = asyncio.run(demo.play(server))
         summary["kept_in"] = str(server.database)
         summary["open_again"] = (

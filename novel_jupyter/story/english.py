@@ -70,6 +70,7 @@ _SUBJECT = re.compile(
     r"(?:\[|would\b|could\b|had\b|might\b|should\b)"
 )
 """What follows a name that does something."""
+_OPENS = re.compile(r"[.!?…]”?\s+$")
 _TOKEN = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]")
 _STRAY = re.compile(r"[{}\[\]]")
 _SENTENCE_START = re.compile(r"(^|[.!?…]”?\s+|^“|[.!?…]\s+“)([a-z])")
@@ -162,7 +163,10 @@ def render(phrase: str, words: Mapping[str, Word], tense: Tense) -> str:
 
     def token(match: re.Match[str]) -> str:
         if found := _SLOT.fullmatch(match[0]):
-            return slot(found, opens=match.start() == 0, acts=bool(_SUBJECT.match(match.string, match.end())))
+            # A name that opens a sentence is its subject, whatever verb an author wrote after it.
+            begins = bool(_OPENS.search(match.string, 0, match.start())) or match.start() == 0
+            acts = begins or bool(_SUBJECT.match(match.string, match.end()))
+            return slot(found, opens=match.start() == 0, acts=acts)
         found = _VERB.fullmatch(match[0])
         return verb(found) if found else match[0]
 

@@ -55,3 +55,12 @@ def test_a_story_file_with_an_error_is_told_by_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "mine.yaml, line" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_another_bundled_story_is_played_by_name(tmp_path: Path) -> None:
+    done = run(tmp_path, "--story", "midwinter", "--turns", "1")
+    assert done.returncode == 0, done.stderr
+    assert "— turn 1 " in done.stdout
+    unknown = run(tmp_path, "--story", "midwintr")
+    assert unknown.returncode == 2
+    assert "midwinter" in unknown.stderr

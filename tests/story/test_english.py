@@ -59,6 +59,14 @@ def test_only_the_opening_subject_becomes_a_pronoun() -> None:
     assert render("{A} [go].", {"A": Word("Kim", "they", short=True)}, "present") == "Kim goes."
 
 
+def test_the_first_person_is_a_subject_where_it_opens_a_sentence() -> None:
+    words = {"A": Word("Mara", "I"), "B": Word("Tomas", "he")}
+    assert render("{A} was seen that spring. {A} went by rail.", words, "past") == (
+        "I was seen that spring. I went by rail."
+    )
+    assert render("{B} [look] at {A}.", words, "past") == "Tomas looked at me."
+
+
 def test_possessives_and_lists() -> None:
     assert render("{A's} and {B's}.", {"A": ANN, "B": Word("Ines", "she")}, "past") == "Ann’s and Ines’s."
     assert listed(["a"]) == "a"
