@@ -23,7 +23,7 @@ class _Act(BaseModel):
 
     # Options are weighed by the hundred in every turn, and pydantic compares them in a general, slow way.
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.__dict__ == self.__dict__
+        return other is self or (type(other) is type(self) and other.__dict__ == self.__dict__)
 
     def __hash__(self) -> int:
         return hash(tuple(self.__dict__.values()))

@@ -7,7 +7,8 @@ Parts: `legal_actions`, and the candidates by kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from . import actions as act
 from .actions import Action
@@ -36,16 +37,22 @@ def _topics(look: Look, me: str) -> list[str]:
     return [topic for topic in dict.fromkeys([*wanted, *things]) if topic not in mine][:MAX_TOPICS]
 
 
+@lru_cache(maxsize=16_384)
+def _made(kind: Callable[..., Action], **fields: str | bool | None) -> Action:
+    """The same options come up turn after turn, and making one is checking it."""
+    return kind(**fields)
+
+
 def _candidates(look: Look, me: str) -> Iterator[Action]:
     here, others, mine = look.place(me), look.with_(me), look.held_by(me)
     seat = look.seat(me)
-    yield from (act.Move(target=place) for place in sorted(look.ways(me)))
-    yield act.Search(target=here)
-    yield act.Observe()
+    yield from (_made(act.Move, target=place) for place in sorted(look.ways(me)))
+    yield _made(act.Search, target=here)
+    yield _made(act.Observe)
     for item in look.items_at(here):
-        yield act.Take(item=item)
+        yield _made(act.Take, item=item)
     for item in [*mine, *look.items_at(here)]:
-        yield from (act.Use(item=item, how=how) for how in sorted(look.ways_to_use(item)))
+        yield from (_made(act.Use, item=item, how=how) for how in sorted(look.ways_to_use(item)))
     topics = _topics(look, me)
     # What was said openly and everybody here knows is no news.
     news = [
@@ -54,13 +61,13 @@ def _candidates(look: Look, me: str) -> Iterator[Action]:
         if fact not in look.stage["facts"] or not all(look.knows(other, fact) for other in others)
     ]
     if others:
-        yield from (act.Tell(fact=fact) for fact in news)
+        yield from (_made(act.Tell, fact=fact) for fact in news)
     for other in others:
         yield from _towards(look, me, other, topics, news)
-    yield act.Defend()
+    yield _made(act.Defend)
     if not look.hidden(me):
-        yield act.Hide()
-    yield act.Wait()
+        yield _made(act.Hide)
+    yield _made(act.Wait)
 
 
 def _towards(look: Look, me: str, other: str, topics: list[str], news: list[str]) -> Iterator[Action]:
@@ -68,16 +75,16 @@ def _towards(look: Look, me: str, other: str, topics: list[str], news: list[str]
     theirs = look.held_by(other)
     goals = look.seat(me)["goals"].values()
     unknown = [goal["target"] for goal in goals if goal["kind"] == "learn" and goal["status"] == "open"]
-    yield act.Observe(target=other)
-    yield act.Ask(target=other)
-    yield from (act.Ask(target=other, about=topic) for topic in topics)
-    yield from (act.Tell(target=other, fact=fact, quietly=True) for fact in news)
+    yield _made(act.Observe, target=other)
+    yield _made(act.Ask, target=other)
+    yield from (_made(act.Ask, target=other, about=topic) for topic in topics)
+    yield from (_made(act.Tell, target=other, fact=fact, quietly=True) for fact in news)
     for about in [None, *theirs, *unknown]:
-        yield act.Persuade(target=other, about=about)
-        yield act.Threaten(target=other, about=about)
-    yield from (act.Give(target=other, item=item) for item in look.held_by(me))
-    yield from (act.Take(item=item) for item in theirs)
-    yield from (act.Betray(target=other, about=about) for about in [*theirs, *news])
-    yield act.Attack(target=other)
-    yield act.Defend(target=other)
-    yield act.Help(target=other)
+        yield _made(act.Persuade, target=other, about=about)
+        yield _made(act.Threaten, target=other, about=about)
+    yield from (_made(act.Give, target=other, item=item) for item in look.held_by(me))
+    yield from (_made(act.Take, item=item) for item in theirs)
+    yield from (_made(act.Betray, target=other, about=about) for about in [*theirs, *news])
+    yield _made(act.Attack, target=other)
+    yield _made(act.Defend, target=other)
+    yield _made(act.Help, target=other)
