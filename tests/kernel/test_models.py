@@ -197,3 +197,21 @@ async def test_what_people_and_story_files_wrote_is_data() -> None:
     assert mara.data["secrets"]["evil"] == evil
     assert mara.prompt.count("</data>") == mara.prompt.count("<data>") == 1
     assert "New rule" not in mara.rules
+
+
+@pytest.mark.asyncio
+async def test_a_model_is_asked_to_tell_it_in_the_style_that_is_set() -> None:
+    """The style is a rule of ours; whose first person it is stands with the data."""
+    record = (await DirectorAgent().run_turn(turn_of())).record
+    for agent, manner, person in (
+        (ChroniclerAgent, "terse chronicle", "third person"),
+        (lambda brain: ChroniclerAgent(brain, style="noir"), "noir", "third person"),
+        (lambda brain: ChroniclerAgent(brain, style="first_person", of="mara"), "terse", "first person"),
+    ):
+        script = Script()
+        await agent(script.brain()).narrate(record)
+        (asked,) = [asked for asked in script.asked if "events" in asked.data]
+        assert manner in asked.rules
+        assert person in asked.rules
+        assert "Mara" not in asked.rules.replace("[e2] Mara searched the cellar", "")
+        assert asked.data.get("teller") == ("Mara" if person == "first person" else None)

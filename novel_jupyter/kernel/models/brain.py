@@ -76,7 +76,7 @@ class ModelBrain:
         What is not true is noted, not kept back: the chronicler puts other words in its place.
         """
         account = self._account()
-        asked = self._question(TELLER, "narrate", prompts.TELL, prompts.to_tell(record))
+        asked = self._question(TELLER, "narrate", prompts.telling(record), prompts.to_tell(record))
         exchange, lines = Exchange(asked), Lines({event.id for event in record.events})
         if (known := account.known(asked)) is not None:
             for sentence in (*lines.add(str(known.answer or "")), *lines.end()):

@@ -34,13 +34,18 @@ FRAME: Final = (
     "sentence.\n" + DATA
 )
 TELL: Final = (
-    "You tell what happened in one turn of a story, as a terse chronicle in the third person, in the tense "
-    "that is given. Write one sentence on each line. Begin each line with the ids of the events that it "
-    "tells, in brackets, like this:\n[e2] Mara searched the cellar.\n[e3,e4] Tomas watched her and said "
+    "You tell what happened in one turn of a story, {manner}, {person}, in the tense that is given. Write "
+    "one sentence on each line. Begin each line with the ids of the events that it tells, in brackets, like "
+    "this:\n[e2] Mara searched the cellar.\n[e3,e4] Tomas watched her and said "
     "nothing.\nAn empty line begins a paragraph. Tell every event. Invent nothing: no names, no facts, no "
     "wounds, no deaths and no outcomes but those of the events. Keep what people say word for word, in "
     "“quotation marks”.\n" + DATA
 )
+_MANNERS: Final[Mapping[str, str]] = {
+    "terse": "as a terse chronicle",
+    "noir": "in the manner of noir: dry, tired and short",
+    "fairy_tale": "in the manner of a fairy tale that is told aloud",
+}
 _SAID: Final = ("line", "text", "phrase")
 
 
@@ -88,13 +93,24 @@ def to_frame(view: StageView) -> str:
     return quoted({"turn": view.turn, "act": view.act, "tension": view.tension, "options": options})
 
 
+def telling(record: TurnRecord) -> str:
+    """The rules for telling a turn, in the record's style. The names in it stay with the data."""
+    person = (
+        "in the first person of the character who is called `teller`"
+        if record.teller
+        else ("in the third person")
+    )
+    return TELL.format(manner=_MANNERS.get(record.tone, _MANNERS["terse"]), person=person)
+
+
 def to_tell(record: TurnRecord) -> str:
     """The open events of a turn. What is withheld from the public is not among it."""
     names = {id: name.name for id, name in record.names.items()}
     events: list[JsonValue] = [_event(event, names) for event in record.events]
-    return quoted(
-        {"turn": record.turn, "tense": record.tense, "told_before": record.telling, "events": events}
-    )
+    about: dict[str, JsonValue] = {"turn": record.turn, "tense": record.tense, "told_before": record.telling}
+    if record.teller:
+        about["teller"] = _named(names, record.teller)
+    return quoted({**about, "events": events})
 
 
 def again(prompt: str, problem: str) -> str:
