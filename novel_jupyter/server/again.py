@@ -62,7 +62,8 @@ class Again:
             self._ask(self.of(made))
 
     def stop(self) -> None:
-        """The room ends: nothing is asked any more."""
+        """The room ends: nothing is asked any more, and the circle of the two is cut."""
         self._stopped = True
+        self._ask, self._told = lambda asked: None, lambda made, reply: None
         if self._timer is not None:
             self._timer.cancel()
