@@ -2,7 +2,7 @@
 
 Law: words become the wire object of an action or an error that says what would; nothing is guessed beyond
 names.
-Parts: `action_of` (words, lines of `field: value` or a mapping → a checked action).
+Parts: `action_of` (words, lines of `field: value` or a mapping → a checked action), `must_be_free`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Final, get_args
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from novel_jupyter.core.model import State
+from novel_jupyter.core.views import project_state
 from novel_jupyter.story.actions import KINDS, Action, dump_action, parse_action
+from novel_jupyter.story.interpret import interpret
 
 FILLERS: Final = frozenset("a an the to at in on for from about with of by towards into".split())
 QUOTED: Final = re.compile(r"[\"“](.*?)[\"”]\s*$", re.DOTALL)
@@ -47,6 +49,21 @@ def action_of(said: str | Mapping[str, JsonValue], state: State) -> dict[str, Js
         return dump_action(parse_action(raw))
     except ValidationError as error:
         raise ValueError(_explain(raw, error)) from None
+
+
+def must_be_free(state: State, character: str, text: str) -> None:
+    """Raises ValueError where words in which no verb of ours stands may all the same mean an action, or one
+    that is not possible now. Read from what the character's player sees.
+    """
+    if f"seat:{character}" not in state:
+        return  # who does not see the seat cannot tell
+    reading = interpret(project_state(state, f"seats:{character}"), character, text)
+    as_it_stands = "`free` before the words has them told as they stand"
+    if reading.candidates:
+        found = "; ".join(f"{c.phrase}: {dump_action(c.action)}" for c in reading.candidates[:3])
+        raise ValueError(f"did you mean one of these? {found}. {as_it_stands}")
+    if reading.instead:
+        raise ValueError(f"that cannot be done: {reading.instead} {as_it_stands}")
 
 
 def _from_lines(text: str) -> dict[str, JsonValue] | None:

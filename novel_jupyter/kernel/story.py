@@ -35,7 +35,7 @@ from .listeners import Frame
 from .logbook import Log
 from .models.account import Caps
 from .models.chosen import brain_of
-from .phrasing import action_of
+from .phrasing import action_of, must_be_free
 from .plot import draw
 from .svg import Picture
 from .told import Turn as Turn
@@ -300,9 +300,13 @@ class Story:
         """Propose an action for a character, and say that it is ready.
 
         `action` is words ("search cellar", "ask Tomas about the letter") or an object. A kernel acts for
-        seats that nobody owns, or that were delegated to it. Raises ValueError for what is no action.
+        seats that nobody owns, or that were delegated to it. Raises ValueError for what is no action, and for
+        free words that may be meant as one, with what they may mean: nothing is taken for it unasked. `free`
+        before the words has them told as they stand.
         """
         wanted = action_of(action, self.state)
+        if isinstance(action, str) and wanted["kind"] == "free" and not action.lower().startswith("free"):
+            must_be_free(self.state, character, action)
         ack = await self.handle.propose(character, wanted)
         turn = self._rules["turn"]
         mine = turn["proposals"].get(character)

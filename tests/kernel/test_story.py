@@ -45,6 +45,20 @@ async def story(server: LocalServer) -> AsyncIterator[Story]:
 
 
 @pytest.mark.asyncio
+async def test_free_words_that_may_be_an_action_are_asked_about(story: Story) -> None:
+    with pytest.raises(ValueError, match=r"did you mean.*'kind': 'search', 'target': 'kitchen'"):
+        await story.act("mara", "rummage through the kitchen")
+    with pytest.raises(ValueError, match="cannot be done"):
+        await story.act("mara", "grab the brass key off Corwin")
+    proposals: Any = story.state["turn"]
+    assert proposals["proposals"] == {}
+    await story.act("mara", "free rummage through the kitchen")
+    await story.act("tomas", "hum an old tune")
+    proposals = story.state["turn"]
+    assert {p["action"]["kind"] for p in proposals["proposals"].values()} == {"free"}
+
+
+@pytest.mark.asyncio
 async def test_a_turn_is_played_and_returned(story: Story) -> None:
     turn = await story.turn()
     assert (turn.number, turn.attempt, turn.branch, turn.narration) == (1, 1, "main", "told")
