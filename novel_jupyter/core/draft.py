@@ -63,6 +63,10 @@ class Facts:
     past: Past | None = None
     check_story: Callable[[State, State, frozenset[str]], None] = _any_story
     """Raises Refused `bad_value` when what a person wrote into these partitions cannot be played on."""
+    known: int | None = None
+    """The last event that the author can have known, where the command was made in a history that a store
+    lost: numbers beyond it are other events by now.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ CHAT_KEPT = 50
 
 def edit(ctx: Context, data: Edit) -> str:
     """Returns the outcome. Raises Refused with the codes of editing."""
-    return _write(ctx, data.base, data.patch, None)
+    known = ctx.facts.known
+    return _write(ctx, data.base if known is None else min(data.base, known), data.patch, None)
 
 
 def restore_edit(ctx: Context, data: RestoreEdit) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from . import admin, advice, asking, editing, guests, history, hosting, seats, telling, turn
+from . import admin, advice, asking, editing, guests, history, hosting, lost, seats, telling, turn
 from .draft import ClientKey, Context, Draft, Facts, Mark, Result, measured_size
 from .errors import UNDECIDED, Refused
 from .incoming import CommandId, digest
@@ -164,6 +164,7 @@ def decide(draft: Draft, command: Command, facts: Facts) -> Reply:
         require(ctx.draft.state, command.author, kind)
         if ctx.rules["session"]["status"] == "archived" and kind not in WHEN_ARCHIVED:
             raise Refused("archived")
+        lost.check_known(ctx, message.data)
         return HANDLERS[kind](ctx, message.data)
 
     reply = _attempt(draft, command, facts, act)

@@ -299,15 +299,15 @@ class SessionHandle(Commands):
             self.joined = True
         before = self.replica.head
         took = self.replica.sync(data, sequence_id)
-        for stale in self._out.in_history(data["epoch"]):
-            self._refuse(stale.id, CommandRefused("stale_epoch", CODES["stale_epoch"]))
-        if before is not None and before.epoch != data["epoch"]:
-            self._answers.lost(CommandRefused("stale_epoch", CODES["stale_epoch"]))
         for result in data.get("results", []):
             if result["data"]["kind"] == "ack":
                 self._acknowledged(result["id"], result["data"], result["sequence_id"])
             else:
                 self._error(result["id"], result["data"])
+        for stale in self._out.in_history(data["epoch"]):
+            self._refuse(stale.id, CommandRefused("stale_epoch", CODES["stale_epoch"]))
+        if before is not None and before.epoch != data["epoch"]:
+            self._answers.lost(CommandRefused("stale_epoch", CODES["stale_epoch"]))
         if took.replaced:
             self.listeners.event({"type": "state_sync", "sequence_id": sequence_id, "data": data})
         self._took(took)

@@ -1,13 +1,13 @@
 """Between a room and its store: loading, looking back, snapshots.
 
 Law: the log is the truth and a snapshot only shortens its reading; a snapshot that cannot be read is passed
-over.
+over. Where the store fails over to another history while one is read, the reading begins anew.
 Parts: `load`, `catch_up`, `past`, `snapshot`, and what events and results are in the store's words.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from orjson import JSONDecodeError, dumps, loads
@@ -26,7 +26,9 @@ from .ports import RESULTS_KEPT, Append, Entry, LogTrimmed, Result, SessionInfo,
 PAGE = 1000
 EDITS_KEPT = 256
 LOADS = 8
-"""How often a load begins anew because the log was trimmed meanwhile."""
+"""How often a load begins anew because the log was trimmed, or became another one, meanwhile."""
+SNAPSHOTS_TRIED = 4
+"""Snapshots that are looked at, the newest first, for one that this version can read."""
 REACH = 256
 """Events before a snapshot that are loaded with it."""
 
@@ -43,33 +45,62 @@ class Loaded:
     base: Room
 
 
+class _Torn(Exception):
+    """What was read is not of one history: the store failed over in between."""
+
+
 async def load(store: Store, session_id: str, keep: int) -> Loaded:
     """A session with up to `keep` latest events. Raises SessionNotFound, StoreUnavailable."""
     floors: set[int] = set()
-    while len(floors) < LOADS:
+    unfit: set[str] = set()
+    why = "its history changed while it was read"
+    for _ in range(LOADS):
         try:
-            return await _load(store, session_id, keep)
+            return await _load(store, session_id, keep, unfit)
+        except _Torn:
+            continue
         except LogTrimmed as trimmed:
             # The snapshot that was read gave way to a newer one, once for each floor; else none can be read.
             if trimmed.floor in floors:
+                why = "no snapshot can be read"
                 break
             floors.add(trimmed.floor)
-    raise StoreUnavailable(f"no snapshot of session {session_id[:64]} can be read", unknown=False)
+    raise StoreUnavailable(f"session {session_id[:64]}: {why}", unknown=False)
 
 
-async def _load(store: Store, session_id: str, keep: int) -> Loaded:
+async def _load(store: Store, session_id: str, keep: int, unfit: set[str]) -> Loaded:
+    """Puts a snapshot on which the log does not follow into `unfit`: the next time it is passed over."""
     info = await store.info(session_id)
     head = await store.head(session_id)
     room = Room(session_id, info.salt, Head(head.epoch, 0, ""), {}, WriteIndex(), {})
-    found = await store.snapshot(session_id)
-    if found is not None:
-        room = _from_snapshot(room, found.head, found.body) or room
+    room = await _from_newest(store, room, None, unfit) or room
     base = room
-    recent = await _before(store, room, min(REACH, keep))
-    async for events in _pages(store, session_id, room.head.sequence_id):
-        room = room.after(events)
-        recent = [*recent, *events][-keep:]
+    try:
+        recent = await _before(store, room, min(REACH, keep))
+        async for entries in _pages(store, session_id, room.head.sequence_id):
+            if not follows(room, entries[0]):
+                raise _Torn
+            events = events_of(entries)
+            room = room.after(events)
+            recent = [*recent, *events][-keep:]
+    except _Torn:
+        if room is base:
+            unfit.add(base.head.hash)
+        raise
     return Loaded(room, info, recent, base)
+
+
+async def _from_newest(store: Store, room: Room, at: int | None, unfit: Collection[str] = ()) -> Room | None:
+    """The room as of the newest snapshot, not after `at`, that can be read and is not `unfit`."""
+    for _ in range(SNAPSHOTS_TRIED):
+        found = await store.snapshot(room.session_id, at)
+        if found is None or (at is not None and found.head.sequence_id > at):
+            return None
+        then = None if found.head.hash in unfit else _from_snapshot(room, found.head, found.body)
+        if then is not None:
+            return then
+        at = found.head.sequence_id - 1
+    return None
 
 
 async def _before(store: Store, room: Room, count: int) -> list[Event]:
@@ -82,7 +113,11 @@ async def _before(store: Store, room: Room, count: int) -> list[Event]:
         left = at - trimmed.floor
         entries = await store.read(room.session_id, trimmed.floor, left) if left > 0 else []
     # A page is bounded in bytes too: one that does not reach the room is of no use.
-    return events_of(entries) if entries and entries[-1].sequence_id == at else []
+    if not entries or entries[-1].sequence_id != at:
+        return []
+    if entries[-1].hash != room.head.hash:
+        raise _Torn
+    return events_of(entries)
 
 
 def _from_snapshot(room: Room, head: Head, body: bytes) -> Room | None:
@@ -94,19 +129,20 @@ def _from_snapshot(room: Room, head: Head, body: bytes) -> Room | None:
         return None
 
 
-async def _pages(store: Store, session_id: str, after: int) -> AsyncIterator[list[Event]]:
+async def _pages(store: Store, session_id: str, after: int) -> AsyncIterator[list[Entry]]:
     while True:
         entries = await store.read(session_id, after, PAGE)
         if not entries:
             return
-        yield [decode(entry.body, entry.hash) for entry in entries]
+        yield entries
         after = entries[-1].sequence_id
 
 
 async def catch_up(store: Store, room: Room) -> tuple[Room, list[Event]]:
     """The room after whatever the log has beyond it, and those events."""
     missed: list[Event] = []
-    async for events in _pages(store, room.session_id, room.head.sequence_id):
+    async for entries in _pages(store, room.session_id, room.head.sequence_id):
+        events = events_of(entries)
         room = room.after(events)
         missed += events
     return room, missed
@@ -131,17 +167,30 @@ async def _past(store: Store, room: Room, need: Need) -> Past:
 
 
 async def state_at(store: Store, room: Room, at: int) -> State:
-    """The state after event `at`, from the nearest snapshot before it. Raises LogTrimmed."""
-    state: State = {}
-    start = 0
-    found = await store.snapshot(room.session_id, at)
-    if found is not None:
-        earlier = _from_snapshot(room, found.head, found.body)
-        if earlier is not None:
-            state, start = earlier.state, found.head.sequence_id
-    async for events in _pages(store, room.session_id, start):
+    """The state after event `at`, from the nearest snapshot before it.
+
+    Raises LogTrimmed, StoreUnavailable.
+    """
+    unfit: set[str] = set()
+    for _ in range(LOADS):
+        then = replace(room, head=Head(room.head.epoch, 0, ""), state={}, index=WriteIndex())
+        then = start = await _from_newest(store, then, at, unfit) or then
+        try:
+            return await _state_from(store, then, at)
+        except _Torn:
+            unfit.add(start.head.hash)
+    raise StoreUnavailable("the session's history changed while it was read", unknown=False)
+
+
+async def _state_from(store: Store, then: Room, at: int) -> State:
+    state, head = then.state, then.head
+    async for entries in _pages(store, then.session_id, head.sequence_id):
+        if not follows(replace(then, head=head), entries[0]):
+            raise _Torn
+        events = events_of(entries)
         state = fold(state, (event for event in events if event.sequence_id <= at))
-        if events[-1].sequence_id >= at:
+        head = Head(head.epoch, entries[-1].sequence_id, entries[-1].hash)
+        if head.sequence_id >= at:
             break
     return state
 
@@ -149,10 +198,10 @@ async def state_at(store: Store, room: Room, at: int) -> State:
 async def _edits_since(store: Store, room: Room, at: int) -> tuple[int, ...]:
     """The latest edits after `at` whose undoing an undo would mean, at most EDITS_KEPT."""
     found: list[int] = []
-    async for events in _pages(store, room.session_id, max(at, room.head.sequence_id - 5 * PAGE)):
+    async for entries in _pages(store, room.session_id, max(at, room.head.sequence_id - 5 * PAGE)):
         found += [
             event.sequence_id
-            for event in events
+            for event in events_of(entries)
             # The list is public: that a hidden event is an edit is nobody else's business.
             if event.sequence_id > at and event.data["kind"] == "edit" and event.audience == EVERYONE
         ]

@@ -32,6 +32,8 @@ class Made:
     author: Principal
     message: ClientMessage
     size: int
+    known: int | None = None
+    """When it had been lost before: the last event that its author can have known."""
 
 
 def key_of(event: Event) -> ResultKey | None:

@@ -22,10 +22,10 @@ from novel_jupyter.core.history import Need, looks_back, need
 from novel_jupyter.core.messages import JoinSession
 from novel_jupyter.core.model import Head
 from novel_jupyter.core.policy import reason_not, standing_of
-from novel_jupyter.core.room import Command, Reply, client_key, decide, kind_of, tick
+from novel_jupyter.core.room import Command, Reply, decide, kind_of, tick
 
 from . import archive, metrics
-from .again import Again
+from .again import Again, clients_of
 from .again import Asked as Asked
 from .bus import Announcement
 from .config import Config
@@ -91,12 +91,16 @@ class LiveRoom:
 
     @property
     def busy(self) -> bool:
-        return self._running is not None
+        return self._running is not None or bool(self._again)
 
-    def ask(self, asked: Asked) -> None:
+    def ask(self, asked: Asked, first: bool = False) -> None:
         """Queue a command; what bounds the queue is each connection's window of commands in flight."""
-        self._queue.append(asked)
+        self._queue.insert(0 if first else len(self._queue), asked)
         self._wake()
+
+    def ask_later(self, asked: Asked, reply: Reply) -> bool:
+        """Whether the reply is no decision, and the command is asked once more in a while."""
+        return self._again.later(asked, reply)
 
     def _wake(self) -> None:
         if self._running is None:
@@ -110,7 +114,9 @@ class LiveRoom:
 
     def end(self) -> None:
         """Let go of the session above: the circle of the two would stay in memory until a full collection."""
-        self._again.stop()
+        given_up = self._again.stop()
+        if given_up:
+            self._log.info("given_up", session=self.room.session_id, commands=given_up)
         last = self._facts()
         self._facts, self._on_commit = lambda: last, lambda events: None
         self._on_reset, self._on_store = lambda: None, lambda available: None
@@ -220,13 +226,15 @@ class LiveRoom:
         if asked.message is None:
             tick(draft, facts, asked.lost_host)
             return Reply(None, draft.head.sequence_id, {"kind": "ack", "outcome": "applied"})
+        if asked.known is not None:
+            facts = replace(facts, known=asked.known)
         return decide(draft, Command(asked.author, asked.message), facts)
 
     def _remember(self, asked: Asked, reply: Reply, size: int) -> None:
         """What was acknowledged here can be decided again, should the store lose it and others go on."""
         message = asked.message
         if message and reply.data["kind"] == "ack" and not isinstance(message, JoinSession):
-            self.journal.decided(Made(reply.sequence_id, asked.author, message, size))
+            self.journal.decided(Made(reply.sequence_id, asked.author, message, size, asked.known))
 
     def _shown(self, events: list[Event]) -> None:
         if events:
@@ -333,14 +341,16 @@ class LiveRoom:
             self.journal.owe(found.events)
             self.journal.learn(learned)
             self._shown(found.events)
+        # Behind those who have to join again first: `_on_reset` puts them before everything.
+        for made in reversed(found.lost):
+            self._queue.appendleft(self._again.of(made, found.common))
         if not same or found.loaded is not None:
             self.room.results.clear()
             self._on_reset()
-        for made in reversed(found.lost):
-            self._queue.appendleft(self._again.of(made))
 
     def _replace_room(self, found: Recovered, loaded: archive.Loaded) -> None:
         self.room, self.info = found.room, loaded.info
+        self._again.forked(found.common)
         self.ring = Ring(self._config.ring_events, self._config.ring_bytes)
         self.ring.extend([*loaded.recent, *found.events])
         self.journal.forget_after(found.common)
@@ -348,22 +358,11 @@ class LiveRoom:
 
     def _forget_results(self, batch: list[Asked]) -> None:
         """What another writer stored for these clients must be looked up again."""
-        for key in self._keys(batch):
+        for key in clients_of(batch):
             self.room.results.pop(key, None)
 
-    def _keys(self, batch: list[Asked]) -> list[ClientKey]:
-        keys: dict[ClientKey, None] = {}
-        for asked in batch:
-            if asked.message is None or isinstance(asked.message, JoinSession):
-                continue
-            try:
-                keys[client_key(Command(asked.author, asked.message))[0]] = None
-            except Refused:
-                continue  # decide will say so
-        return list(keys)
-
     async def _learn_results(self, batch: list[Asked]) -> None:
-        for key in self._keys(batch):
+        for key in clients_of(batch):
             await self._learn(key)
 
     async def learn_client(self, key: ClientKey) -> None:

@@ -178,7 +178,7 @@ async def _restore(store: Store, memory: Memory, found: Recovered) -> None:
         base, recent = room, []
     epoch = secrets.token_hex(8)
     snapshot = Snapshot(replace(base.head, epoch=epoch), archive.folded(base))
-    results = memory.journal.results_from(base.head.sequence_id, recent, ())
+    results = memory.journal.results_from(0, recent, ())
     entries = archive.entries_of(recent)
     try:
         await store.create(memory.info, replace(room.head, epoch=epoch), entries, results, snapshot)

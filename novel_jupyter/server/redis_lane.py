@@ -21,6 +21,7 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     NoScriptError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -211,6 +212,8 @@ class Lane:
             reason: Exception | None = Lost(str(error) or f"no answer in {self._timeout} s", sent=True)
             self._settle(batch[len(answers) :], reason)
         else:
+            if any(isinstance(answer, ReadOnlyError) for answer in answers):
+                await self._disconnect()  # a replica by now: the same address may lead to the primary
             few = TooFew(f"{max(have, 0)} of {self._replicas} replicas have it")
             reason = None if have >= self._replicas else few
         if self._replicas:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from functools import partial
 
 from pydantic import JsonValue
 
@@ -20,7 +19,6 @@ from novel_jupyter.core.draft import Facts
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import Event
 from novel_jupyter.core.hosting import host_task
-from novel_jupyter.core.incoming import CommandId
 from novel_jupyter.core.limits import TokenBucket
 from novel_jupyter.core.messages import Chunk, Cursor, HeadEcho, JoinSession, Progress, StateSync
 from novel_jupyter.core.policy import SERVER, Principal, require, standing_of
@@ -40,7 +38,7 @@ from .narration import Narration
 from .ports import Store
 from .session_link import SessionLink
 from .stories import Stories
-from .subscribers import Subscribers
+from .subscribers import Subscribers, client_of
 from .sync import answer, full_state
 from .whereabouts import Whereabouts
 
@@ -123,7 +121,7 @@ class Session:
             self._joining -= 1
 
     async def _join(self, connection: Connection, joining: JoinSession) -> None:
-        client_id = _client_of(joining.id)
+        client_id = client_of(joining.id)
         await self.live.learn_client((connection.principal.user_id, client_id))
         done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
@@ -278,15 +276,23 @@ class Session:
             self.subscribers.add(connection, subscriber.client_id, view)
             self._answer(connection, HeadEcho(epoch="", sequence_id=0), None, None, connection.control)
             if standing_of(self.live.room.state, principal) == "stranger":
-                again = JoinSession(type="join_session", session_id=self.id)
-                self.live.ask(Asked(principal, again, partial(self._joined_again, connection)))
+                self._join_again(connection)
         self._ask_host(again=True)
         self.tick()
 
-    def _joined_again(self, connection: Connection, reply: Reply) -> None:
-        if reply.data["kind"] == "error":
-            self.leave(connection)
-            connection.error(dict(reply.data), session_id=self.id)
+    def _join_again(self, connection: Connection) -> None:
+        """The history in which its user came is no more: in again, before anything that was said in that."""
+
+        def joined(reply: Reply) -> None:
+            if reply.data["kind"] == "ack" or self.subscribers.get(connection.id) is None:
+                return
+            if not self.live.ask_later(asked, reply):
+                self.leave(connection)
+                connection.error(dict(reply.data), session_id=self.id)
+
+        joining = JoinSession(type="join_session", session_id=self.id)
+        asked = Asked(connection.principal, joining, joined)
+        self.live.ask(asked, first=True)
 
     def _lost(self, made: Made, reply: Reply) -> None:
         """What was acknowledged and then lost was decided again. Its author hears if it could not be."""
@@ -387,13 +393,3 @@ class Session:
         """(view, state) as `principal` sees it."""
         view = self.view(principal)
         return view, full_state(self.live.room, view)
-
-
-def _client_of(id: str | None) -> str:
-    """The client_id in a join's id, which names the client whether or not it counts."""
-    if not id:
-        return ""
-    try:
-        return CommandId.parse(id).client_id
-    except Refused:
-        return id.rpartition(":")[0] or id

@@ -2,7 +2,7 @@
 
 Law: a broadcast is encoded once for each view and the same bytes go to everyone who has it. A view is looked
 up again after every event that can change it, before the next event is shown.
-Parts: `Subscriber`, `Subscribers`.
+Parts: `Subscriber`, `client_of`, `Subscribers`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import Event
+from novel_jupyter.core.incoming import CommandId
 from novel_jupyter.core.model import ONLOOKERS, State
 from novel_jupyter.core.policy import person_of
 from novel_jupyter.core.views import View, seats_of, sees, view_of, wire_bytes
@@ -36,6 +38,16 @@ def telling_for(view: View) -> str | None:
     onlookers. The kernel of somebody who plays is streamed none: no seat is called "".
     """
     return None if sees(view, ONLOOKERS) else min(seats_of(view), default="")
+
+
+def client_of(id: str | None) -> str:
+    """The client_id in a join's id, which names the client whether or not it counts."""
+    if not id:
+        return ""
+    try:
+        return CommandId.parse(id).client_id
+    except Refused:
+        return id.rpartition(":")[0] or id
 
 
 class Subscribers:

@@ -111,6 +111,23 @@ async def test_another_history_refuses_the_commands_of_the_old_one(
     assert handle.state == {"scene": {}}
 
 
+async def test_what_stands_in_the_new_history_is_not_refused_with_the_old_one(
+    server: ScriptedServer, client: Client
+) -> None:
+    """The ack was lost with the socket, and the epoch changed meanwhile: the join's answer brings the ack."""
+    handle, peer = await joined(server, client)
+    stands = asyncio.create_task(handle.chat("one"))
+    stale = asyncio.create_task(handle.chat("two"))
+    id = (await peer.next())["id"]
+    results = [{"id": id, "sequence_id": 2, "data": {"kind": "ack", "outcome": "applied"}}]
+    server.answers["join_session"] = joins({"scene": {}}, 2, epoch="e2", results=results, high_water=1)
+    peer.cut()
+    assert (await stands).sequence_id == 2
+    with pytest.raises(CommandRefused, match="stale_epoch"):
+        await stale
+    assert handle.waiting == 0
+
+
 async def test_a_draining_server_is_left_in_peace_for_a_while(server: ScriptedServer, client: Client) -> None:
     handle, peer = await joined(server, client)
     began = asyncio.get_running_loop().time()

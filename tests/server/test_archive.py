@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from server.inside import Inside, Listener
+from server.test_recovery import losing
 
 from novel_jupyter.core.draft import Room
 from novel_jupyter.core.events import decode, fold
@@ -15,6 +17,7 @@ from novel_jupyter.core.model import Head
 from novel_jupyter.server import archive
 from novel_jupyter.server.ports import LogTrimmed, Snapshot, Store, StoreUnavailable
 from novel_jupyter.server.session import Session
+from novel_jupyter.server.store_sqlite import SqliteStore
 
 
 def _entries(index: WriteIndex) -> list[str]:
@@ -97,3 +100,81 @@ async def test_a_trimmed_log_without_a_readable_snapshot_is_given_up(tmp_path: P
         with pytest.raises(StoreUnavailable, match="no snapshot"):
             await archive.load(store, session.id, 100)
     assert calls <= 2 * archive.LOADS
+
+
+@pytest.mark.asyncio
+async def test_what_a_failover_interrupts_is_of_one_history(tmp_path: Path) -> None:
+    """A snapshot of the lost history, and pages of the one that others went on with: never mixed."""
+    async with losing(tmp_path, snapshot_every=20) as game:
+        session_id, common = game.both.here.id, game.store
+        await game.say("alice", "common")
+        await game.heard()
+        mark = common.mark()
+        game.both.two.place.listeners[session_id].clear()  # neither server hears the other
+        for n in range(25):
+            await game.say("alice", f"lost {n}")
+        await game.both.here.live.settled()
+
+        class FailsOver:
+            """After its snapshot was read, the store is another one."""
+
+            def __init__(self) -> None:
+                self.done = False
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(common, name)
+
+            async def snapshot(self, *about: Any) -> Snapshot | None:
+                found: Snapshot | None = await common.snapshot(*about)
+                if not self.done:
+                    self.done = True
+                    lost.append(found)
+                    await common.lose(mark)
+                    for n in range(30):
+                        await game.say("bob", f"bob {n}")
+                return found
+
+        lost: list[Snapshot | None] = []
+        store: Any = FailsOver()
+        loaded = await archive.load(store, session_id, 2000)
+        assert lost[0] is not None
+        assert lost[0].head.sequence_id >= 20
+        head = await common.head(session_id)
+        events = [decode(e.body, e.hash) for e in await common.read(session_id, 0, 1000)]
+        assert (loaded.room.head, loaded.room.state) == (head, fold({}, events))
+        assert [event.hash for event in loaded.recent] == [event.hash for event in events]
+
+        class Stale:
+            """Has the snapshot of the other history still."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(common, name)
+
+            async def snapshot(self, _: str, at: int | None = None) -> Snapshot | None:
+                fits = lost[0] is not None and (at is None or lost[0].head.sequence_id <= at)
+                return lost[0] if fits else await common.snapshot(session_id, at)
+
+        store = Stale()
+        at = head.sequence_id - 1
+        assert await archive.state_at(store, loaded.room, at) == fold({}, events[:at])
+        assert (await archive.load(store, session_id, 10)).room.state == fold({}, events)
+
+
+@pytest.mark.asyncio
+async def test_an_older_snapshot_stands_in_for_one_that_cannot_be_read(tmp_path: Path) -> None:
+    """The log has been trimmed meanwhile: without a snapshot there is no state."""
+    async with Inside.open(tmp_path) as inside:
+        session = await _long(inside)
+        source, room = inside.hub.store, session.live.room
+        entries = await source.read(session.id, 0, 1000)
+        store = await SqliteStore.open(tmp_path / "trimmed.db", keep_entries=5)
+        await store.create(await source.info(session.id), room.head, entries)
+        then = await archive.state_at(source, room, 20)
+        at_20 = replace(room, state=then, head=Head(room.head.epoch, 20, entries[19].hash))
+        await archive.snapshot(store, at_20)
+        await store.put_snapshot(session.id, room.head, b'{"format": 2}')
+        with pytest.raises(LogTrimmed):
+            await store.read(session.id, 0, 1)
+        assert (await archive.load(store, session.id, 100)).room.state == room.state
+        assert await archive.state_at(store, room, room.head.sequence_id) == room.state
+        await store.close()
