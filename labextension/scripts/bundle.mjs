@@ -1,0 +1,33 @@
+/**
+ * Bundles the face for pages outside of JupyterLab: `node bundle.mjs [--watch]`.
+ *
+ * Law: `novel.js` (what a notebook's widget loads) and `page.js` (the plain page) share their code in chunks; nothing is
+ * fetched from anywhere else. The files land in the Python package, which serves them and carries them in its wheel.
+ */
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+import { build, context } from "esbuild";
+
+const folder = fileURLToPath(new URL("..", import.meta.url));
+const options = {
+  absWorkingDir: folder,
+  entryPoints: [
+    { in: "src/ui/index.ts", out: "novel" },
+    { in: "src/page/page.ts", out: "page" },
+    { in: "style/index.css", out: "novel" },
+    { in: "style/page.css", out: "page" },
+  ],
+  outdir: "../novel_jupyter/static",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  target: "es2022",
+  minify: !process.argv.includes("--watch"),
+  sourcemap: process.argv.includes("--watch") ? "inline" : false,
+  legalComments: "eof",
+  logLevel: "warning",
+};
+
+if (process.argv.includes("--watch")) await (await context(options)).watch();
+else await build(options);
