@@ -339,14 +339,8 @@ class NovelApp(ExtensionApp):
         while True:
             await asyncio.sleep(STORE_RETRY)
             try:
-                store, bus, warnings = await open_store(self.store_settings())
-                try:
-                    return begin(store, bus, warnings)
-                except BaseException:
-                    await bus.close()
-                    await store.close()
-                    raise
-            except Exception as error:  # whatever it is: requests would hear 503 for ever, and nobody why
+                return begin(*await open_store(self.store_settings()))
+            except StoreUnavailable as error:
                 log.failure("store", error)
 
     def _begin(
