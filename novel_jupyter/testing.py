@@ -20,7 +20,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from jupyter_server.auth import IdentityProvider, User
 from tornado.web import RequestHandler
@@ -37,7 +37,7 @@ class NamedIdentities(IdentityProvider):
     people = Dict(help="token → user name").tag(config=True)
 
     async def get_user_token(self, handler: RequestHandler) -> User | None:
-        """The person of the request's token, who then stays logged in by cookie; else as Jupyter would have it."""
+        """The person of the request's token, then logged in by cookie; else as Jupyter would have it."""
         token = self.get_token(handler)
         name = self.people.get(token) if token else None
         if name is None:

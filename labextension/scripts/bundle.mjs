@@ -15,7 +15,7 @@ const options = {
   absWorkingDir: folder,
   entryPoints: [
     { in: "src/ui/index.ts", out: "novel" },
-    { in: "src/page/page.ts", out: "page" },
+    { in: "src/page/page.tsx", out: "page" },
     { in: "style/index.css", out: "novel" },
     { in: "style/page.css", out: "page" },
   ],

@@ -43,7 +43,7 @@ export function Banners({ onJump }: { onJump: (node: number) => void }): JSX.Ele
       {status === "stopped" ? (
         <Banner level="error">
           {code === 4501
-            ? trans.__("You are not logged in any more.")
+            ? trans.__("You are not logged in any more, or your invite has ended.")
             : code === 4503
               ? trans.__("You were removed from the session, or your right to it has ended.")
               : code === 4508
