@@ -340,8 +340,14 @@ class NovelApp(ExtensionApp):
         while True:
             await asyncio.sleep(STORE_RETRY)
             try:
-                return begin(*await open_store(self.store_settings()))
-            except StoreUnavailable as error:
+                store, bus, warnings = await open_store(self.store_settings())
+                try:
+                    return begin(store, bus, warnings)
+                except BaseException:
+                    await bus.close()
+                    await store.close()
+                    raise
+            except Exception as error:  # whatever it is: requests would hear 503 for ever, and nobody why
                 log.failure("store", error)
 
     def _begin(
