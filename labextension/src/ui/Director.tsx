@@ -56,10 +56,10 @@ function Levers(): JSX.Element {
   const phase = state.turn?.phase;
   return (
     <div class="jp-Novel-levers" role="group" aria-label={trans.__("The turn")}>
-      {levers(trans).map(({ word, label, phases, kind = "plain" }) => (
+      {levers(trans).map(({ word, label, phases, kind }) => (
         <Act
           key={word}
-          kind={kind}
+          kind={kind ?? "plain"}
           reason={barred(trans, state, me, word) ?? outOfPhase(trans, phase, phases) ?? special(trans, state, word)}
           onDo={() => send(session.act({ kind: word }))}
         >

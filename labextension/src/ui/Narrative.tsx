@@ -11,6 +11,7 @@ import { memo } from "preact/compat";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Act } from "./Act";
+import { useEarlier } from "./earlier";
 import { useFace, useMe, useReplica, useStory } from "./face";
 import { Outcomes } from "./Outcomes";
 import type { ChatEntry, StoryState, Told } from "./state";
@@ -30,16 +31,14 @@ export interface NarrativeProps {
   /** Show the story up to this node; null: to the present. */
   readonly until: number | null;
   readonly onComment: (passage: Passage) => void;
-  /** Turns before those in the state, if more were asked for. */
-  readonly earlier: readonly { readonly shown: TurnShown; readonly told: Told }[];
-  readonly onEarlier: (() => Promise<void>) | null;
 }
 
-export function Narrative({ until, onComment, earlier, onEarlier }: NarrativeProps): JSX.Element {
+export function Narrative({ until, onComment }: NarrativeProps): JSX.Element {
   const { trans, announce } = useFace();
   const me = useMe();
   const state = useStory((all) => all);
   const provisional = useReplica((replica) => replica.provisional);
+  const earlier = useEarlier();
   const path = pathOf(state.turns, until ?? tipOf(state));
   const bottom = useRef<HTMLDivElement>(null);
   const [behind, setBehind] = useState(false);
@@ -70,16 +69,16 @@ export function Narrative({ until, onComment, earlier, onEarlier }: NarrativePro
 
   return (
     <section class="jp-Novel-narrative" aria-label={trans.__("The story")}>
-      {onEarlier === null ? null : (
+      {earlier.load === null ? null : (
         <p class="jp-Novel-center">
-          <Act kind="quiet" onDo={onEarlier}>
+          <Act kind="quiet" onDo={earlier.load}>
             {trans.__("Show earlier turns")}
           </Act>
         </p>
       )}
       {path.length === 0 && text === "" ? <Opening /> : null}
-      {earlier.map(({ shown, told: entry }) => (
-        <TurnText key={shown.node} shown={shown} told={[{ seat: null, told: entry }]} names={state.seats} anchors={NONE} onComment={onComment} />
+      {earlier.turns.map(({ shown, told: entries }) => (
+        <TurnText key={shown.node} shown={shown} told={entries} names={state.seats} anchors={NONE} onComment={onComment} />
       ))}
       {path.map((shown) => (
         <TurnText
@@ -172,7 +171,7 @@ const TurnText = memo(
             </Fragment>
           );
         })}
-        <Outcomes node={node} engine={told[0]?.told.engine} />
+        <Outcomes node={node} />
       </article>
     );
   },

@@ -72,7 +72,7 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
         <main class="jp-Novel-main">
           <div class="jp-Novel-scroll" tabIndex={0} role="region" aria-label={trans.__("The story so far")}>
             <SceneHead />
-            <Narrative until={null} onComment={onComment} earlier={[]} onEarlier={null} />
+            <Narrative until={null} onComment={onComment} />
           </div>
           <TurnBar />
           <Proposals />
