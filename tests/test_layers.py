@@ -55,7 +55,11 @@ LAYERS: Mapping[str, Layer] = {
         stdlib=PURE_STDLIB | {"asyncio", "importlib", "pathlib"},
     ),
     "server": Layer(
-        ours=("core", "server", "story.schema", "story.loader", "story.actions", "story.world"),
+        # Of the story the data model, and what a character may try: shown also while no kernel runs.
+        ours=(
+            *("core", "server", "story.schema", "story.loader", "story.actions", "story.world"),
+            "story.offers",
+        ),
         third=MODELS | JUPYTER | {"jupyter_events", "jupyter_server", "jwt", "prometheus_client", "redis"},
     ),
     "kernel": Layer(
