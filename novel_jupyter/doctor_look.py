@@ -122,7 +122,10 @@ async def _session(store: Store, bus: Bus, info: SessionInfo) -> SessionSeen:
     except (ValueError, LookupError, TypeError) as error:
         seen.problem = f"its log cannot be read ({type(error).__name__})"
         return seen
-    seen.people = {node: _people(row) for node, row in sorted(rows.items())}
+    try:
+        seen.people = {node: _people(row) for node, row in sorted(rows.items())}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        seen.problem = f"who is there cannot be read ({type(error).__name__})"
     seen.lag = _lag(rows, seen.head)
     return seen
 

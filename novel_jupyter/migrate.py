@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from .migrate_session import Copied, copy_session
-from .server.ports import SessionInfo, Store, StoreError
+from .server.ports import SessionInfo, Store, StoreError, Unreadable
 from .server.stores import described
 from .store_urls import NotAStore, is_missing, opened, url_of
 
@@ -73,6 +73,8 @@ async def migrate(
             done = await copy_session(source, target, session_id, dry_run=dry_run)
         except (ValueError, LookupError, TypeError) as error:
             done = Copied(session_id, "failed", f"it cannot be read: {type(error).__name__}")
+        except Unreadable as error:  # this one session; the others are not to wait for it
+            done = Copied(session_id, "failed", str(error))
         summary.add(done)
         if done.good:
             ids.add(session_id)

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from jupyter_server.auth import IdentityProvider, User
 from tornado.web import RequestHandler
@@ -36,13 +36,13 @@ class NamedIdentities(IdentityProvider):
 
     people = Dict(help="token → user name").tag(config=True)
 
-    def get_user(self, handler: RequestHandler) -> Any:
-        """The person of the request's token; everybody else as Jupyter would have it."""
+    async def get_user_token(self, handler: RequestHandler) -> User | None:
+        """The person of the request's token, then logged in by cookie; else as Jupyter would have it."""
         token = self.get_token(handler)
         name = self.people.get(token) if token else None
         if name is None:
-            return super().get_user(handler)
-        vars(handler)["_token_authenticated"] = True
+            found: User | None = await super().get_user_token(handler)
+            return found
         return User(username=name, name=name.capitalize(), display_name=name.capitalize())
 
 

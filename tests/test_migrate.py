@@ -321,6 +321,22 @@ async def test_an_answer_that_is_another_one_there_is_found(tmp_path: Path) -> N
 
 
 @pytest.mark.process
+@pytest.mark.asyncio
+async def test_one_damaged_session_does_not_keep_the_others(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    ids = await play(tmp_path, sessions=6, edits=3)
+    redis_server.ask("FLUSHALL")
+    async with sqlite(tmp_path / "sessions.db") as first, redis(redis_server) as middle:
+        await run(first, middle)
+        redis_server.ask("XDEL", f"novel:{{{ids[2]}}}:log", "3-0")
+        async with sqlite(tmp_path / "to.db") as to:
+            summary, told = await run(middle, to)
+    assert (summary.good, dict(summary.counts)) == (False, {"copied": 5, "failed": 1})
+    assert [done.session_id for done in told if "DAMAGED entry 3" in done.reason] == [ids[2]]
+
+
+@pytest.mark.process
 def test_the_command_says_what_it_did_and_no_password(
     redis_server: RedisServer,
     tmp_path: Path,

@@ -4,6 +4,7 @@
  * Law: `novel.js` (what a notebook's widget loads) and `page.js` (the plain page) share their code in chunks; nothing is
  * fetched from anywhere else. The files land in the Python package, which serves them and carries them in its wheel.
  */
+import { rmSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -14,7 +15,7 @@ const options = {
   absWorkingDir: folder,
   entryPoints: [
     { in: "src/ui/index.ts", out: "novel" },
-    { in: "src/page/page.ts", out: "page" },
+    { in: "src/page/page.tsx", out: "page" },
     { in: "style/index.css", out: "novel" },
     { in: "style/page.css", out: "page" },
   ],
@@ -29,5 +30,6 @@ const options = {
   logLevel: "warning",
 };
 
+rmSync(new URL("../../novel_jupyter/static", import.meta.url), { recursive: true, force: true });
 if (process.argv.includes("--watch")) await (await context(options)).watch();
 else await build(options);

@@ -34,16 +34,20 @@ class TokenBucket:
 
         Raises ValueError for a cost that no bucket of this size can ever pay.
         """
+        wait = self.wait(now, cost)
+        if wait == 0.0:
+            self._tokens = max(0.0, self._tokens - cost)
+        return wait
+
+    def wait(self, now: float, cost: float = 1.0) -> float:
+        """What `take` would say; nothing is taken."""
         if not 0 <= cost <= self._burst:
             raise ValueError(f"a cost is from 0 to {self._burst}")
         if self._last is not None and now > self._last:
             self._tokens = min(self._burst, self._tokens + (now - self._last) * self._rate)
         self._last = now
         # The sum of many small refills may miss a whole token by a rounding error.
-        if self._tokens >= cost - 1e-9:
-            self._tokens = max(0.0, self._tokens - cost)
-            return 0.0
-        return (cost - self._tokens) / self._rate
+        return 0.0 if self._tokens >= cost - 1e-9 else (cost - self._tokens) / self._rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from .ports import Store, StoreUnavailable
 from .rest import HANDLERS
 from .rest_access import HANDLERS as ACCESS_HANDLERS
 from .rest_guests import HANDLERS as GUEST_HANDLERS
+from .rest_host import HANDLERS as HOST_HANDLERS
 from .service_client import ServiceClient
 from .socket import NovelSocket
 from .stores import Settings as StoreSettings
@@ -293,7 +294,7 @@ class NovelApp(ExtensionApp):
         return Config(bounds=bounds, default_settings=settings, **values)
 
     def initialize_handlers(self) -> None:
-        self.handlers.extend([*HANDLERS, *ACCESS_HANDLERS, *GUEST_HANDLERS])
+        self.handlers.extend([*HANDLERS, *ACCESS_HANDLERS, *GUEST_HANDLERS, *HOST_HANDLERS])
         self.handlers.append((r"/novel/api/ws", NovelSocket))
 
     @default("store")
@@ -339,8 +340,14 @@ class NovelApp(ExtensionApp):
         while True:
             await asyncio.sleep(STORE_RETRY)
             try:
-                return begin(*await open_store(self.store_settings()))
-            except StoreUnavailable as error:
+                store, bus, warnings = await open_store(self.store_settings())
+                try:
+                    return begin(store, bus, warnings)
+                except BaseException:
+                    await bus.close()
+                    await store.close()
+                    raise
+            except Exception as error:  # whatever it is: requests would hear 503 for ever, and nobody why
                 log.failure("store", error)
 
     def _begin(

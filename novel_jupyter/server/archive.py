@@ -21,7 +21,17 @@ from novel_jupyter.core.merge import WriteIndex
 from novel_jupyter.core.model import EVERYONE, Head, State
 from novel_jupyter.core.views import rules_of
 
-from .ports import RESULTS_KEPT, Append, Entry, LogTrimmed, Result, SessionInfo, Store, StoreUnavailable
+from .ports import (
+    RESULTS_KEPT,
+    Append,
+    Entry,
+    LogTrimmed,
+    Result,
+    SessionInfo,
+    Store,
+    StoreUnavailable,
+    Unreadable,
+)
 
 PAGE = 1000
 EDITS_KEPT = 256
@@ -53,7 +63,6 @@ async def load(store: Store, session_id: str, keep: int) -> Loaded:
     """A session with up to `keep` latest events. Raises SessionNotFound, StoreUnavailable."""
     floors: set[int] = set()
     unfit: set[str] = set()
-    why = "its history changed while it was read"
     for _ in range(LOADS):
         try:
             return await _load(store, session_id, keep, unfit)
@@ -62,10 +71,9 @@ async def load(store: Store, session_id: str, keep: int) -> Loaded:
         except LogTrimmed as trimmed:
             # The snapshot that was read gave way to a newer one, once for each floor; else none can be read.
             if trimmed.floor in floors:
-                why = "no snapshot can be read"
-                break
+                raise Unreadable(f"no snapshot of session {session_id[:64]} can be read") from None
             floors.add(trimmed.floor)
-    raise StoreUnavailable(f"session {session_id[:64]}: {why}", unknown=False)
+    raise StoreUnavailable(f"session {session_id[:64]} changed while it was read", unknown=False)
 
 
 async def _load(store: Store, session_id: str, keep: int, unfit: set[str]) -> Loaded:

@@ -164,6 +164,7 @@ class Hub:
     def _loaded(self, session_id: str, done: asyncio.Task[Session]) -> None:
         if done.cancelled() or done.exception() is not None:
             self._sessions.pop(session_id, None)
+            self.node.store_is(session_id, True)  # nobody is in it: who asked has heard
         metrics.ROOMS.set(len(self._sessions))
 
     def counts(self) -> dict[str, int]:
@@ -214,13 +215,13 @@ class Hub:
     def _drop(self, session: Session) -> None:
         """Take an idle session out of memory. Whoever comes meanwhile waits for a fresh load."""
         del self._sessions[session.id]
-        self.node.store_is(session.id, True)
         metrics.ROOMS.set(len(self._sessions))
         closing = self._closing[session.id] = asyncio.create_task(session.close())
         closing.add_done_callback(lambda done: self._dropped(session.id, done))
 
     def _dropped(self, session_id: str, done: asyncio.Task[None]) -> None:
         self._closing.pop(session_id, None)
+        self.node.store_is(session_id, True)  # its last look may have failed, and nobody looks any more
         if not done.cancelled() and done.exception() is not None:
             self.log.failure("drop", done.exception(), session=session_id)
 

@@ -1,7 +1,7 @@
 """This server among others: it makes itself known, and says to its people when the store is away.
 
 Law: a beat is a question too: a store that does not answer it is away, and people are told at once and once;
-what they do meanwhile waits in their clients.
+what they do meanwhile waits in their clients. Of one session's part of the store only its people are told.
 Parts: `NodeLife`, `Served` (what it needs of the hub).
 """
 
@@ -43,14 +43,22 @@ class NodeLife:
 
     def __init__(self, hub: Served) -> None:
         self._hub = hub
-        self.store_available = True
         self._without: set[str] = set()
         """Sessions whose part of the store did not answer; "" for the server's own."""
+        self._told: set[str] = set()
+        """Connections that were told so."""
         self._since = hub.now()
         self._beat_at = float("-inf")
         self._beating: asyncio.Task[None] | None = None
 
+    @property
+    def store_available(self) -> bool:
+        """Whether it is there for everybody."""
+        return not self._without
+
     def every(self, now: float) -> None:
+        if self._without or self._told:
+            self._tell()  # somebody may have come into such a session, or left it
         if now - self._beat_at >= self._hub.config.node_beat and self._beating is None:
             self._beat_at = now
             self._beating = asyncio.create_task(self._beat())
@@ -81,31 +89,34 @@ class NodeLife:
             self.store_is("", True)
 
     def store_is(self, session_id: str, available: bool) -> None:
-        """The store answered, or did not: for a session, or (without one) for the server itself. It counts as
-        away as long as it is for any of them.
-        """
+        """The store answered, or did not: for a session, or (without one) for the server itself."""
+        before = self.store_available
         if available:
             self._without.discard(session_id)
         else:
             self._without.add(session_id)
-        available = not self._without
-        if available == self.store_available:
-            return
-        self.store_available = available
-        hub = self._hub
-        hub.log.info("store_back" if available else "store_away")
-        frame = self._news()
-        for connection in list(hub.connections.values()):
-            connection.control(frame)
+        if self.store_available != before:
+            self._hub.log.info("store_back" if self.store_available else "store_away")
+        if self._without or self._told:
+            self._tell()
 
-    def _news(self) -> bytes:
-        data = {"kind": "store", "available": self.store_available}
-        return message("system_message", data, timestamp=self._hub.now())
+    def _tell(self) -> None:
+        """Each connection whose store went away or came back, once."""
+        connections = self._hub.connections
+        self._told &= connections.keys()
+        for id, connection in list(connections.items()):
+            away = "" in self._without or not self._without.isdisjoint(connection.sessions)
+            if away == (id in self._told):
+                continue
+            (self._told.add if away else self._told.discard)(id)
+            data = {"kind": "store", "available": not away}
+            connection.control(message("system_message", data, timestamp=self._hub.now()))
 
     def greet(self, connection: Connection) -> None:
-        """Somebody came while the store is away."""
-        if not self.store_available:
-            connection.control(self._news())
+        """Somebody came, and after the welcome everything is well unless they hear otherwise."""
+        self._told.discard(connection.id)
+        if self._without:
+            self._tell()
 
     async def close(self) -> None:
         """Take this server off the list."""

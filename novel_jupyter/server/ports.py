@@ -196,6 +196,13 @@ class StoreUnavailable(StoreError):
         self.unknown = unknown
 
 
+class Unreadable(StoreUnavailable):
+    """The medium answers, but what it has of this one session cannot be read: waiting will not help."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, unknown=False)
+
+
 class Store(Protocol):
     """The contract is S1 to S18 above. Every method may raise StoreClosed and StoreUnavailable."""
 

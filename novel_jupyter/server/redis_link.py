@@ -31,7 +31,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from .ports import StoreUnavailable
+from .ports import StoreUnavailable, Unreadable
 from .redis_address import RedisAddress, parse
 from .redis_health import Primary, check, inspect
 from .redis_lane import Call, Lane, Lost, TooFew
@@ -201,6 +201,8 @@ class RedisLink:
         word = text.split(" ", 1)[0]
         if isinstance(error, _PASSING) or word in _PASSING_WORDS:
             return StoreUnavailable(f"{type(error).__name__}: {text}", unknown=False)
+        if word == "DAMAGED":  # as the scripts say it of one session
+            raise Unreadable(text) from error
         known = word in _REFUSED_WORDS or type(error).__name__ != "ResponseError"
         if not known:
             log.error("a script failed: %s", text)

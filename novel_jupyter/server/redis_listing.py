@@ -68,13 +68,17 @@ class Listing:
         (now,) = await self._look([info.session_id])
         true = {None, *(user for user, _ in now.members)} if now is not None else set[str | None]()
         same = now is not None and now.last_activity == info.last_activity
-        for member in (None, *(user_id for user_id, _ in info.members)):
-            if same and member in true:
-                continue
-            try:
-                await self._link.script(UNMARK, _keys(member), [row], idempotent=True)
-            except StoreError as error:
-                log.debug("rows of a listing stay: %s", error)
+        lists = (None, *(user_id for user_id, _ in info.members))
+        # At once: whoever lost a race has others waiting, however many people are in the session.
+        await asyncio.gather(
+            *(self._take_back(member, row) for member in lists if not same or member not in true)
+        )
+
+    async def _take_back(self, member: str | None, row: bytes) -> None:
+        try:
+            await self._link.script(UNMARK, _keys(member), [row], idempotent=True)
+        except StoreError as error:
+            log.debug("rows of a listing stay: %s", error)
 
     async def moved(self, session_id: str, before: Listed | None, after: Listed | None) -> None:
         """What is true has changed: confirm the new rows, take the old ones away. Best effort."""

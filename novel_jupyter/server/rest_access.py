@@ -2,7 +2,7 @@
 
 Law: nothing here believes a name. A kernel proves itself by its connection file's key, and a server by the
 token by which the Hub knows it; the Hub says whose that is. No answer holds a credential of anybody else.
-Parts: one handler for each resource, `HANDLERS`.
+Parts: `HubAsking`, one handler for each resource, `HANDLERS`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from .rest import NovelHandler
 from .service_client import SERVER_TOKEN_HEADER
 
 HUB_ASKED_AT_ONCE = 8
+HUB_WAITING = 1000
+"""Servers that may wait until the Hub can be asked, those that it knows and others each."""
 HUB_KNOWN = 5000
 """Servers whose token the Hub knew when it was asked last."""
 
@@ -43,6 +45,49 @@ class KernelTokenHandler(NovelHandler):
 
     def check_xsrf_cookie(self) -> None:
         """No cookie is looked at here: the proof is the credential."""
+
+
+class HubAsking:
+    """Asks the Hub for servers, a few at a time. Strangers with tokens that they made up do not keep those
+    waiting whom the Hub has vouched for, and after so many of them every stranger waits.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, None] = {}
+        self._made_up = TokenBucket(rate=5.0, burst=50.0)
+        self._gates = {known: asyncio.Semaphore(HUB_ASKED_AT_ONCE) for known in (False, True)}
+        self._waiting = {False: 0, True: 0}
+
+    async def user_of(self, auth: Any, token: str) -> dict[str, Any] | None:
+        """Whose token it is, or None. Raises HTTPError 429, 503."""
+        name = sha256(token.encode()).hexdigest()
+        known = name in self._known
+        if self._waiting[known] >= HUB_WAITING:
+            raise HTTPError(429, "too many servers at once")
+        self._waiting[known] += 1
+        try:
+            async with self._gates[known]:
+                if not known and self._made_up.wait(time.monotonic()) > 0:
+                    raise HTTPError(429, "too many servers that nobody knows")
+                found = await self._ask(auth, token)
+        finally:
+            self._waiting[known] -= 1
+        self._known.pop(name, None)
+        if found is None:
+            self._made_up.take(time.monotonic())
+            return None
+        self._known[name] = None
+        while len(self._known) > HUB_KNOWN:
+            del self._known[next(iter(self._known))]
+        return found
+
+    @staticmethod
+    async def _ask(auth: Any, token: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] | None = await auth.user_for_token(token, use_cache=False, sync=False)
+        except HTTPError:
+            raise HTTPError(503, "the Hub does not answer") from None
+        return found
 
 
 class KernelGrantHandler(NovelHandler):
@@ -81,28 +126,9 @@ class KernelGrantHandler(NovelHandler):
         )
 
     async def _user_of(self, auth: Any, token: str) -> dict[str, Any] | None:
-        known: dict[str, None] = self.settings.setdefault("novel_jupyter_hub_known", {})
-        unknown: TokenBucket = self.settings.setdefault(
-            "novel_jupyter_hub_unknown", TokenBucket(rate=5.0, burst=50.0)
-        )
-        name = sha256(token.encode()).hexdigest()
-        # Strangers with tokens that they made up do not keep those waiting whom the Hub has vouched for.
-        if name not in known and unknown.take(time.monotonic()) > 0:
-            raise HTTPError(429, "too many servers that nobody knows")
-        gate: asyncio.Semaphore = self.settings.setdefault(
-            "novel_jupyter_hub_gate", asyncio.Semaphore(HUB_ASKED_AT_ONCE)
-        )
-        async with gate:
-            try:
-                found: dict[str, Any] | None = await auth.user_for_token(token, use_cache=False, sync=False)
-            except HTTPError:
-                raise HTTPError(503, "the Hub does not answer") from None
-        known.pop(name, None)
-        if found is not None:
-            known[name] = None
-            while len(known) > HUB_KNOWN:
-                del known[next(iter(known))]
-        return found
+        """Whose token it is, or None. Raises HTTPError 429, 503."""
+        hub: HubAsking = self.settings.setdefault("novel_jupyter_hub_asking", HubAsking())
+        return await hub.user_of(auth, token)
 
     def check_xsrf_cookie(self) -> None:
         """No cookie is looked at here: the server's token is the credential."""

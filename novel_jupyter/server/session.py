@@ -143,8 +143,8 @@ class Session:
                 self.replace(other.connection)
         principal = connection.principal
         if joining.id:
-            user, at = principal.user_id, time.time()
-            self.link.publish({"k": "joined", "user": user, "client": client_id, "at": at})
+            who: dict[str, JsonValue] = {"user": principal.user_id, "client": client_id}
+            self.link.publish({"k": "joined", **who, "connection": connection.id, "at": time.time()})
         self.narration.flush()
         # Subscribed first, so that the answer's presence has the newcomer too.
         view = self.view(principal)
@@ -349,7 +349,7 @@ class Session:
         def done(reply: Reply) -> None:
             self._ticking = False
             # While the store was away nothing could follow from who is here; it does as soon as it is back.
-            self._tick_missed = reply.data["kind"] == "error"
+            self._tick_missed = reply.data.get("code") == "unavailable"
 
         self.live.ask(Asked(SERVER, None, done, lost_host))
 

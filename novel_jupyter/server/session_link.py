@@ -133,7 +133,7 @@ class SessionLink:
         row = Row(people or b"{}", self._session.live.head.sequence_id)
         ttl = ROW_BEATS * self._config.node_beat
         rows = await self._bus.here(self._session.id, row, ttl)
-        others = [said.people for node, said in rows.items() if node != self._bus.node]
+        others = {node: said.people for node, said in rows.items() if node != self._bus.node}
         if self._session.whereabouts.others(others):
             self._session.tick()
         if any(said.sequence_id > self._session.live.head.sequence_id for said in rows.values()):
@@ -167,21 +167,22 @@ class SessionLink:
     def noted(self, node: str, note: bytes) -> None:
         try:
             said = loads(note)
-            self._take(said["k"], said)
+            self._take(said["k"], said, node)
         except Refused:
             self._ask_for_prose()  # a piece of what is streamed was missed
         except Exception as error:  # one strange note is not the session's fault
             self._log.failure("note", error, session=self._session.id)
 
-    def _take(self, k: str, said: dict[str, JsonValue]) -> None:
+    def _take(self, k: str, said: dict[str, JsonValue], node: str) -> None:
         session = self._session
         match k:
             case "cursors":
                 session.whereabouts.cursors_elsewhere(said["cursors"])  # type: ignore[arg-type]
             case "bye":
-                session.whereabouts.gone(str(said["connection"]), at_once=True)
+                session.whereabouts.said_goodbye(str(said["connection"]), node)
                 session.expire()
             case "joined":
+                session.whereabouts.back(str(said.get("connection")))
                 # A note that is late must not end the connection that came after it.
                 at = float(str(said.get("at", "inf")))
                 for other in session.subscribers.of_user(str(said["user"])):

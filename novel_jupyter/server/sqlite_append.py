@@ -28,7 +28,7 @@ from .ports import (
     ResultKey,
     SessionInfo,
     SessionNotFound,
-    StoreUnavailable,
+    Unreadable,
 )
 
 BEHIND_BYTES: Final = 1024 * 1024
@@ -190,7 +190,7 @@ def read_entries(
     blob, at, entries = bytes.fromhex(bodies or ""), 0, list[Entry]()
     for due, (sequence_id, hash, length) in enumerate(orjson.loads(rows), after + 1):
         if sequence_id != due:
-            raise StoreUnavailable(f"the file is damaged: entry {due} is missing", unknown=False)
+            raise Unreadable(f"the file is damaged: entry {due} is missing")
         entries.append(Entry(sequence_id, hash, blob[at : at + length]))
         at += length
     return entries

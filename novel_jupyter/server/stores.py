@@ -7,6 +7,7 @@ Parts: `Settings`, `open_store`, `described`.
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,11 +52,12 @@ def check_url(url: str) -> None:
         sqlite_path(url)
     elif scheme not in REDIS:
         known = ", ".join((*SQLITE, *REDIS))
-        raise ValueError(f"a store's URL begins with one of {known}, not with {scheme!r}")
+        other = f", not with {scheme!r}" if scheme else ""
+        raise ValueError(f"a store's URL begins with one of {known}, and then ://{other}")
 
 
 def described(url: str) -> str:
-    """The URL without what must not be shown; of one that is wrong only the scheme."""
+    """The URL without what must not be shown; of one that is wrong only the scheme, if it has one."""
     scheme = _scheme(url)
     if scheme in SQLITE:
         return url
@@ -64,12 +66,14 @@ def described(url: str) -> str:
 
         parsed = parse(url)
     except (ValueError, ImportError):
-        return f"{scheme}://…"
+        return f"{scheme}://…" if scheme else "…"
     return replace(parsed, username=None, password=None).redacted
 
 
 def _scheme(url: str) -> str:
-    return url.partition(":")[0].lower()
+    """What stands before `://`; nothing where that is no scheme: it might be a password."""
+    scheme, there, _ = url.partition("://")
+    return scheme.lower() if there and re.fullmatch(r"[A-Za-z][A-Za-z+]*", scheme) else ""
 
 
 async def open_store(settings: Settings) -> tuple[Store, Bus, list[str]]:

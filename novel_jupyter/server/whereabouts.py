@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from orjson import dumps, loads
@@ -55,9 +55,9 @@ class Whereabouts:
         self._publish = publish
         self._here: dict[str, Principal] = {}  # by connection of this server
         self._elsewhere: dict[str, str] = {}  # users by connection of other servers
-        self._byes: dict[
-            str, float
-        ] = {}  # connections that said goodbye, until their row is surely written anew
+        self._byes: dict[str, tuple[float, str]] = {}
+        """Connections that said goodbye, until when at most their server's row may still have them, and the
+        server."""
         self._doing_in = (0, 0)
         self._spent: object = None
         self._named: dict[str, dict[str, object]] = {}
@@ -126,13 +126,15 @@ class Whereabouts:
         people = {id: [who.user_id, who.name, who.kind] for id, who in self._here.items()}
         return dumps(people) if people else None
 
-    def others(self, rows: Iterable[bytes]) -> bool:
-        """Take in who is connected elsewhere, all of it; whether that made a difference."""
+    def others(self, rows: Mapping[str, bytes]) -> bool:
+        """Take in who is connected elsewhere, all of it, by server; whether that made a difference."""
         now, found = time.monotonic(), dict[str, str]()
-        for id in [id for id, until in self._byes.items() if until <= now]:
-            del self._byes[id]
-        for row in rows:
-            for id, (user_id, name, kind) in loads(row).items():
+        said = {node: loads(row) for node, row in rows.items()}
+        for id, (until, node) in list(self._byes.items()):
+            if until <= now or (node in said and id not in said[node]):
+                del self._byes[id]
+        for people in said.values():
+            for id, (user_id, name, kind) in people.items():
                 if id in self._here or id in self._byes:
                     continue
                 found[id] = user_id
@@ -142,18 +144,25 @@ class Whereabouts:
                         self._show_arrived(user_id)
         gone = [id for id in self._elsewhere if id not in found]
         for id in gone:
-            self.gone(id, at_once=False)
+            self._gone(id, at_once=False)
         changed = bool(gone) or found.keys() != self._elsewhere.keys()
         self._elsewhere = found
         if changed:
             self._show_people()
         return changed
 
-    def gone(self, connection_id: str, at_once: bool) -> None:
+    def back(self, connection_id: str) -> None:
+        """A connection of another server has joined: what is read of it from here on is true."""
+        self._byes.pop(connection_id, None)
+
+    def said_goodbye(self, connection_id: str, node: str) -> None:
+        """A connection of another server left on purpose; its server's row may still have it."""
+        if len(self._byes) < BYES_KEPT:
+            self._byes[connection_id] = (time.monotonic() + BYE_SECONDS, node)
+        self._gone(connection_id, at_once=True)
+
+    def _gone(self, connection_id: str, at_once: bool) -> None:
         """A connection of another server is no more."""
-        if at_once and len(self._byes) < BYES_KEPT:
-            # Its server's row may still have it.
-            self._byes[connection_id] = time.monotonic() + BYE_SECONDS
         if self._elsewhere.pop(connection_id, None) is None:
             return
         if self._presence.forget_cursor(connection_id):

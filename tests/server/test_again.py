@@ -17,7 +17,7 @@ from server.test_recovery import Losing, losing
 
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.incoming import parse
-from novel_jupyter.core.messages import Cursor, JoinSession
+from novel_jupyter.core.messages import JoinSession
 from novel_jupyter.core.room import Reply
 from novel_jupyter.core.views import rules_of
 from novel_jupyter.server import again, live
@@ -283,40 +283,6 @@ async def test_the_listing_forgets_who_was_removed_at_another_server(tmp_path: P
         assert (await both.one.hub.store.sessions("carol")).sessions == ()
 
 
-async def test_a_leave_is_said_once_though_an_old_row_is_read_after_it(tmp_path: Path) -> None:
-    async with pair(tmp_path) as both:
-        carol = Listener(both.one, "carol")
-        await carol.join(both.here)
-        await until(lambda: "carol" in both.there.whereabouts.users())
-        row = both.here.whereabouts.row()
-        assert row is not None
-        both.bob.flush()
-        both.bob.messages.clear()
-        both.here.leave(carol.connection)
-        await until(lambda: "carol" not in both.there.whereabouts.users())
-        both.there.whereabouts.others([row])
-        both.there.expire()
-        assert "carol" not in both.there.whereabouts.users()
-        assert len(both.heard(both.bob, "left")) == 1
-        assert both.heard(both.bob, "arrived") == []
-
-
-async def test_many_long_cursors_hide_nobodys(tmp_path: Path) -> None:
-    async with pair(tmp_path) as both:
-        crowd = [Listener(both.one, "mallory", f"m{n}") for n in range(32)]
-        for one in crowd:
-            await one.join(both.here)
-        for one in crowd:
-            both.here.cursor(one.connection, Cursor(target="/" + "\U0001f600" * 1000, position=1))
-        both.here.cursor(both.alice.connection, Cursor(target="/scene/text", position=7))
-
-        def seen() -> object:
-            both.flush()
-            return [c for c in both.bob.replica_cursors().values() if c["position"] == 7]
-
-        await until(seen)
-
-
 async def test_what_follows_from_an_absence_follows_once_the_store_is_back(tmp_path: Path) -> None:
     """Somebody leaves while the store is away: the turn does not go on waiting for them."""
     away = [False]
@@ -339,23 +305,12 @@ async def test_what_follows_from_an_absence_follows_once_the_store_is_back(tmp_p
         await until(lambda: rules_of(session.live.room.state)["turn"]["phase"] == "locked")
 
 
-async def test_one_sessions_trouble_is_told_once(tmp_path: Path) -> None:
-    """Not with every beat, away and back."""
-    bad: set[str] = set()
-    quick: dict[str, Any] = {"node_beat": 0.05, "head_check": 0.05}
-    async with Inside.open(tmp_path, lambda store: Failing(store, bad.__contains__), **quick) as inside:
-        one, other = await inside.session("alice"), await inside.session("bob")
-        alice, bob = Listener(inside, "alice"), Listener(inside, "bob")
-        await alice.join(one)
-        await bob.join(other)
-        inside.hub.start()
-        bad.add(one.id)
-        await until(lambda: not inside.hub.node.store_available)
-        beat = inside.hub.node._beat_at
-        await until(lambda: inside.hub.node._beat_at > beat + 0.5)
-        bob.flush()
-        assert [m["data"]["available"] for m in bob.heard("store")] == [False]
-        bad.clear()
-        await until(lambda: inside.hub.node.store_available)
-        bob.flush()
-        assert [m["data"]["available"] for m in bob.heard("store")] == [False, True]
+async def test_only_a_store_that_is_away_makes_a_look_at_the_clock_come_again(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path) as inside:
+        session = await inside.session("alice")
+        asked: list[Asked] = []
+        session.live.ask = lambda one, first=False: asked.append(one)  # type: ignore[assignment,method-assign]
+        for code, comes_again in (("unavailable", True), ("internal", False)):
+            session.tick()
+            asked.pop().done(Reply(None, 0, Refused(code).data()))
+            assert session._tick_missed is comes_again, code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import pytest
 from traitlets import TraitError
 
 from novel_jupyter.core.limits import Bounds
+from novel_jupyter.server import app
 from novel_jupyter.server.app import NovelApp
 from novel_jupyter.server.config import Config
-from novel_jupyter.server.stores import sqlite_path
+from novel_jupyter.server.events_log import Log
+from novel_jupyter.server.ports import StoreClosed
+from novel_jupyter.server.stores import open_store, sqlite_path
 
 ELSEWHERE = {
     "model",
@@ -105,3 +109,35 @@ def test_the_database_is_where_it_is_told_to_be(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
     assert NovelApp().store == f"sqlite:///{tmp_path / 'novel_jupyter' / 'sessions.db'}"
     assert sqlite_path(NovelApp().store) == tmp_path / "novel_jupyter" / "sessions.db"
+
+
+@pytest.mark.asyncio
+async def test_whatever_keeps_the_store_from_opening_it_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[str] = []
+
+    async def opens(settings: Any) -> Any:
+        tries.append("open")
+        if len(tries) == 1:
+            raise RuntimeError("a fault of our own")
+        return await open_store(settings)
+
+    begun: list[Any] = []
+
+    def begin(*opened: Any) -> None:
+        begun.append(opened)
+        if len(begun) == 1:
+            raise RuntimeError("another one")
+
+    monkeypatch.setattr(app, "open_store", opens)
+    monkeypatch.setattr(app, "STORE_RETRY", 0.0)
+    extension = NovelApp(store=f"sqlite:///{tmp_path / 'sessions.db'}")
+    await extension._begin_later(begin, Log(logging.getLogger("novel_jupyter.tests")))
+    assert (len(tries), len(begun)) == (3, 2)
+    with pytest.raises(StoreClosed):
+        await begun[0][0].sessions()
+    assert caplog.text.count("RuntimeError") == 2
+    store, bus, _ = begun[1]
+    await bus.close()
+    await store.close()

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from server.store_contract import StoreContract
@@ -18,7 +19,9 @@ from server.store_contract_history import KEPT
 from server.store_records import Opener
 
 from novel_jupyter.core.model import Head
-from novel_jupyter.server.ports import Append, Entry, SessionInfo
+from novel_jupyter.server.ports import Append, Behind, Entry, SessionInfo
+from novel_jupyter.server.redis_queries import UNMARK
+from novel_jupyter.server.redis_wire import Script
 from novel_jupyter.server.store_redis import RedisStore
 from novel_jupyter.testing_redis import RedisServer, flavours
 from novel_jupyter.testing_redis_cluster import RedisCluster
@@ -115,3 +118,34 @@ async def test_appends_that_came_second_leave_nothing_in_the_lists(tmp_path: Pat
 
 def _at(minute: int) -> str:
     return f"2026-01-01T{minute // 60:02d}:{minute % 60:02d}:00.000000Z"
+
+
+@pytest.mark.asyncio
+async def test_rows_that_are_taken_back_are_so_at_once(tmp_path: Path) -> None:
+    """Who lost a race in a session of many people keeps nobody waiting."""
+    with RedisServer(tmp_path) as redis:
+        faster, slower = [await RedisStore.open(redis.url, node=node) for node in "ab"]
+        members = tuple((f"user{n}", "player") for n in range(50))
+        info = SessionInfo("s1", "st", "T", "open", members, _at(0), _at(0), False, b"x" * 32)
+        head = Head("e", 0, "")
+        await faster.create(info, head)
+        await faster.append(Append("s1", head, [Entry(1, "h1", b"{}")]))
+        real, calls, most = slower.link.script, 0, 0
+
+        async def script(which: Script, *about: Any, **more: Any) -> Any:
+            nonlocal calls, most
+            if which is not UNMARK:
+                return await real(which, *about, **more)
+            calls += 1
+            most = max(most, calls)
+            try:
+                return await real(which, *about, **more)
+            finally:
+                calls -= 1
+
+        slower.link.script = script  # type: ignore[assignment,method-assign]
+        late = replace(info, last_activity=_at(1))
+        assert isinstance(await slower.append(Append("s1", head, [Entry(1, "h2", b"{}")], (), late)), Behind)
+        assert most == len(members) + 1
+        for store in (faster, slower):
+            await store.close()

@@ -7,7 +7,7 @@
  */
 import { Connection } from "../connection";
 import { browserEnvironment, type Environment, type Socket } from "../environment";
-import { Rest, type Request } from "./rest";
+import { Rest, RestError, type Request } from "./rest";
 
 export interface Server {
   /** Of the Jupyter server, with a slash at the end; absolute, or a path of the page's own origin. */
@@ -65,6 +65,8 @@ function withToken(token: (() => string) | undefined): Request {
 }
 
 const ABNORMAL = 1006;
+/** A ticket that is refused for good is a socket that is: who is not known (any more), and who has no right. */
+const REFUSED: { readonly [status: number]: number } = { 401: 4501, 403: 4501, 404: 4503, 410: 4503 };
 
 /** Opens each socket with a ticket of its own. */
 export function ticketed(open: Environment["open"], ask: () => Promise<string>): Environment["open"] {
@@ -75,8 +77,8 @@ export function ticketed(open: Environment["open"], ask: () => Promise<string>):
       const at = new URL(url);
       try {
         at.searchParams.set("ticket", await ask());
-      } catch {
-        if (!over) events.closed(ABNORMAL, "no ticket");
+      } catch (error) {
+        if (!over) events.closed(error instanceof RestError ? (REFUSED[error.status] ?? ABNORMAL) : ABNORMAL, "no ticket");
         return;
       }
       if (!over) socket = open(at.href, protocol, events);

@@ -154,7 +154,7 @@ export interface ChatEntry {
 
 export interface Candidate {
   readonly action: Action;
-  readonly words: string;
+  readonly phrase: string;
 }
 
 /** What a player's own words may have meant: offered, never done. */

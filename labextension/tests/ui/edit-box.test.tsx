@@ -1,6 +1,7 @@
-// @vitest-environment happy-dom
 /**
  * The box of one text: what a person sees and hears of their own words and of the others'.
+ *
+ * @vitest-environment happy-dom
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
