@@ -55,14 +55,21 @@ LAYERS: Mapping[str, Layer] = {
         stdlib=PURE_STDLIB | {"asyncio", "importlib", "pathlib"},
     ),
     "server": Layer(
-        ours=("core", "server", "story.schema", "story.loader", "story.actions", "story.world"),
+        # Of the story the data model, and what a character may try: shown also while no kernel runs.
+        ours=(
+            *("core", "server", "story.schema", "story.loader", "story.actions", "story.world"),
+            "story.offers",
+        ),
         third=MODELS | JUPYTER | {"jupyter_events", "jupyter_server", "jwt", "prometheus_client", "redis"},
     ),
     "kernel": Layer(
         ours=("core", "story", "kernel"),
-        third=MODELS | JUPYTER | frozenset("IPython anywidget comm ipykernel ipywidgets pydantic_ai".split()),
+        third=MODELS | JUPYTER | frozenset("IPython ipykernel pydantic_ai".split()),
     ),
 }
+
+ALSO: Mapping[str, frozenset[str]] = {"kernel.widget": frozenset({"anywidget"})}
+"""Module → what it alone may import besides: whoever shows no widget does not pay for widgets."""
 
 # Reading the clock or the disk needs no import where `datetime` or a builtin is at hand.
 IMPURE_CALLS = re.compile(r"^(?:(?:datetime\.|date\.)+(?:now|utcnow|today)|open|input|print)$")
@@ -178,7 +185,7 @@ def arrows(tree: Tree, layers: Mapping[str, Layer], stdlib: frozenset[str]) -> l
         elif top in stdlib:
             good = layer.stdlib is None or top in layer.stdlib
         else:
-            good = top in layer.third
+            good = top in layer.third | ALSO.get(found.source.removeprefix(f"{tree.package}."), frozenset())
         if not good:
             wrong.append(f"{found.source}:{found.line} imports {found.target}")
     return wrong
@@ -292,6 +299,7 @@ def _made_up(tmp_path: Path, files: Mapping[str, str]) -> Tree:
         ),
         ("kernel/a.py", "import novel_jupyter.server.app", "kernel.a:1 imports novel_jupyter.server.app"),
         ("kernel/a.py", "import requests", "kernel.a:1 imports requests"),
+        ("kernel/a.py", "def f():\n    import anywidget", "kernel.a:2 imports anywidget"),
         ("core/a.py", "from ..cli import main", "core.a:1 imports novel_jupyter.cli"),
         ("__init__.py", "from .core import model", "novel_jupyter:1 loads novel_jupyter.core.model"),
     ],

@@ -94,6 +94,10 @@ class Personas(MutableMapping[str, PersonaAgent]):
     def __len__(self) -> int:
         return len(self._agents.director.personas)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """Whom an agent may be put in place for."""
+        return sorted(self._characters())
+
     def __repr__(self) -> str:
         own = ", ".join(f"{who}: {type(agent).__name__}" for who, agent in sorted(self.items()))
         return f"<personas: {own or 'the built-in ones'}>"

@@ -2,7 +2,7 @@
 
 Law: a magic awaits like a cell does, so the kernel stays free: the lines that IPython makes of our magics
 get an `await` in front. Everything is done by `api` and `Story`; here are only words.
-Parts: `awaiting` (the transformer), `StoryMagics`, loading and unloading.
+Parts: `awaiting` (the transformer), `StoryMagics`, `WORDS`, loading and unloading.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
 from . import api
+from .completing import StoryCompleter, matcher_of
 from .models.account import told
 from .story import Story, Turn
 
@@ -32,9 +33,16 @@ HELP: Final = """\
 %story undo             back by one turn
 %story retell           the last turn in other words
 %story model [NAME]     what plays: offline, or provider:model; and what it cost
-%story pause | resume | cancel | accept | reroll
+%story start | lock | pause | resume | cancel | accept | reroll
 %story close            stop hosting and leave
 %%act CHARACTER         the body is what they do: words (search cellar) or lines (kind: search)"""
+
+DIRECTING: Final = ("start", "lock", "cancel", "pause", "resume", "accept", "reroll")
+WORDS: Final = (
+    *"open join turn people state log plot suggest undo retell model close help".split(),
+    *DIRECTING,
+)
+"""What `%story` knows."""
 
 
 def awaiting(lines: list[str]) -> list[str]:
@@ -87,7 +95,7 @@ class StoryMagics(Magics):
         }
         if word in deeds:
             await deeds[word]()
-        elif word in ("start", "lock", "cancel", "pause", "resume", "accept", "reroll"):
+        elif word in DIRECTING:
             await story.direct(word)
         else:
             raise ValueError(f"%story does not know {word!r}\n\n{HELP}")
@@ -111,7 +119,7 @@ class StoryMagics(Magics):
     def _show(self, turn: Turn) -> None:
         """Show a turn before the cell is done."""
         shell: Any = self.shell
-        shell.display_pub.publish({"text/plain": str(turn), "text/markdown": turn._repr_markdown_()})
+        shell.display_pub.publish(*shell.display_formatter.format(turn))
 
     def _story(self) -> Story:
         found = self._names().get("story")
@@ -159,14 +167,27 @@ def _part(story: Story, path: str) -> Any:
     return found
 
 
+MATCHER_SLOT: Final = "_novel_jupyter_matcher"
+
+
 def load(shell: InteractiveShell) -> None:
-    """`%load_ext novel_jupyter`."""
+    """`%load_ext novel_jupyter`: the magics, and what the Tab key offers."""
     shell.register_magics(StoryMagics(shell))
     if awaiting not in shell.input_transformers_post:
         shell.input_transformers_post.append(awaiting)
+    held: Any = shell
+    if getattr(held, MATCHER_SLOT, None) is None:
+        matcher = matcher_of(StoryCompleter(lambda: held.user_ns, WORDS))
+        setattr(held, MATCHER_SLOT, matcher)
+        held.Completer.custom_matchers.append(matcher)
 
 
 def unload(shell: InteractiveShell) -> None:
     """`%unload_ext novel_jupyter`."""
     if awaiting in shell.input_transformers_post:
         shell.input_transformers_post.remove(awaiting)
+    held: Any = shell
+    matcher = getattr(held, MATCHER_SLOT, None)
+    if matcher in held.Completer.custom_matchers:
+        held.Completer.custom_matchers.remove(matcher)
+    setattr(held, MATCHER_SLOT, None)

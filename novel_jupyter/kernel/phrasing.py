@@ -2,7 +2,8 @@
 
 Law: words become the wire object of an action or an error that says what would; nothing is guessed beyond
 names.
-Parts: `action_of` (words, lines of `field: value` or a mapping → a checked action), `must_be_free`.
+Parts: `action_of` (words, lines of `field: value` or a mapping → a checked action), `phrase_of` (back again),
+`must_be_free`.
 """
 
 from __future__ import annotations
@@ -49,6 +50,19 @@ def action_of(said: str | Mapping[str, JsonValue], state: State) -> dict[str, Js
         return dump_action(parse_action(raw))
     except ValidationError as error:
         raise ValueError(_explain(raw, error)) from None
+
+
+def phrase_of(action: Mapping[str, JsonValue]) -> str:
+    """A wire object as words, "ask tomas about letter"; `action_of` reads them where words can say it."""
+    said = [str(action["kind"])]
+    for field, value in action.items():
+        if field in PLACES:
+            said += ["about"] * (field == "about") + [str(value)]
+    if action.get("quietly"):
+        said.append("quietly")
+    if "text" in action:
+        said.append(f'"{action["text"]}"')
+    return " ".join(said)
 
 
 def must_be_free(state: State, character: str, text: str) -> None:

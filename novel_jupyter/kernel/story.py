@@ -8,9 +8,9 @@ Parts: `Story`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from html import escape
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, cast, overload
+from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
@@ -25,6 +25,7 @@ from novel_jupyter.story.turn import Usage
 from .advising import Suggestion
 from .agents import Personas
 from .asking import ADVICE_SECONDS, suggest
+from .cast import Characters
 from .client import Client
 from .commands import Ack
 from .errors import CommandRefused, TurnEnded
@@ -37,6 +38,7 @@ from .models.account import Caps
 from .models.chosen import brain_of
 from .phrasing import action_of, must_be_free
 from .plot import draw
+from .showing import Showing
 from .svg import Picture
 from .told import Turn as Turn
 
@@ -56,6 +58,7 @@ class Story:
         self.log = Log(self._names, handle.state)
         """Everything that this kernel saw happen, as a table: `pd.DataFrame(story.log)`. See `load`."""
         self._outcomes: dict[int, list[Mapping[str, Any]]] = {}
+        self._showing = Showing(handle, lambda: self.url, client.user["kind"] == "kernel")
         handle.on("event", self.log.add)
         handle.on("resolved", self._resolved)
 
@@ -72,8 +75,9 @@ class Story:
 
     @property
     def url(self) -> str:
-        """The page on which people play it."""
-        return f"{self.client.base_url}novel/s/{self.session_id}"
+        """The page on which people play it. No credential is in it, whatever address was given."""
+        scheme, host, path, *_ = urlsplit(self.client.base_url)
+        return f"{scheme}://{host.rpartition('@')[2]}{path}novel/s/{self.session_id}"
 
     @property
     def state(self) -> State:
@@ -97,8 +101,10 @@ class Story:
         return cast("dict[str, Any]", self.state.get("scene", {}))
 
     @property
-    def characters(self) -> dict[str, dict[str, Any]]:
-        return cast("dict[str, dict[str, Any]]", self.state.get("characters", {}))
+    def characters(self) -> Characters:
+        """What everybody may know of each, by id. Copies: use `edit` to change anything."""
+        known: Any = self.state
+        return Characters(known.get("characters", {}), known.get("locations", {}))
 
     @property
     def turns(self) -> list[Turn]:
@@ -350,6 +356,7 @@ class Story:
 
     async def close(self) -> None:
         """Stop hosting and leave. The session stays where it is."""
+        self._showing.stop()
         if self.host is not None:
             await self.host.stop()
         self.client.leave(self.handle)
@@ -361,19 +368,10 @@ class Story:
         return f"<{self.title!r}, turn {number}, {self.phase}, session {self.session_id}>"
 
     def _repr_html_(self) -> str:
-        people = "".join(
-            f"<li><b>{escape(seat['name'])}</b> ({escape(id)}): {escape(_player(seat['owner']))}</li>"
-            for id, seat in sorted(self._rules["seats"].items())
-        )
-        told = [turn for turn in self.turns if turn.narrative]
-        prose = told[-1].narrative if told else str(self.scene.get("text", ""))
-        paragraphs = "".join(f"<p>{escape(part)}</p>" for part in prose.split("\n\n") if part)
-        number = self._rules["turn"]["number"]
-        return (
-            f"<div><h3>{escape(self.title)}</h3><p>turn {number}, {escape(self.phase)} · "
-            f"session <code>{escape(self.session_id)}</code></p>{paragraphs}<ul>{people}</ul></div>"
-        )
+        return self._showing.html()
 
-
-def _player(owner: str | None) -> str:
-    return owner or "the storyteller"
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """Live in Jupyter, a copy to read elsewhere: `showing` has what is what."""
+        return self._showing.bundle(repr(self), include, exclude)

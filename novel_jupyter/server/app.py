@@ -29,6 +29,7 @@ from .config import Config
 from .events_log import Log
 from .hub import Hub
 from .identity import CLIENT_SLOT, HUB_SLOT, KernelTokens
+from .page import HANDLERS as PAGE_HANDLERS
 from .ports import Store, StoreUnavailable
 from .rest import HANDLERS
 from .rest_access import HANDLERS as ACCESS_HANDLERS
@@ -294,7 +295,7 @@ class NovelApp(ExtensionApp):
         return Config(bounds=bounds, default_settings=settings, **values)
 
     def initialize_handlers(self) -> None:
-        self.handlers.extend([*HANDLERS, *ACCESS_HANDLERS, *GUEST_HANDLERS, *HOST_HANDLERS])
+        self.handlers.extend([*HANDLERS, *ACCESS_HANDLERS, *GUEST_HANDLERS, *HOST_HANDLERS, *PAGE_HANDLERS])
         self.handlers.append((r"/novel/api/ws", NovelSocket))
 
     @default("store")

@@ -20,11 +20,12 @@ from tornado.web import HTTPError
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import decode
 from novel_jupyter.core.messages import ChangeSettings, SetStatus, SystemCommand, SystemMessage
-from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings
+from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings, State
 from novel_jupyter.core.policy import Principal, standing_of
 from novel_jupyter.core.room import Reply
 from novel_jupyter.core.views import rules_of, view_hash, view_of, wire_bytes
 from novel_jupyter.story.loader import StoryError
+from novel_jupyter.story.offers import offers
 
 from .exports import EXPORTS
 from .identity import IdentityMixin
@@ -226,6 +227,21 @@ class StateHandler(NovelHandler):
         self.answer({"head": head, "view": view, "state": state, "hash": hashed})
 
 
+class ActionsHandler(NovelHandler):
+    @allow_unauthenticated
+    async def get(self, session_id: str) -> None:
+        """What a character may try now, for who plays it: `{"actions": [{"action", "words", "kind"}]}`."""
+        principal, session = await self.mine(session_id, "read")
+        character = self.get_argument("character", "")
+        if character not in rules_of(session.live.room.state)["seats"]:
+            raise Refused("unknown_character")
+        view, state = session.state_for(principal)
+        if f"seat:{character}" not in state:
+            raise Refused("not_your_seat", "what a character may try is told to who plays it")
+        found = offers(cast(State, state), character)
+        self.answer({"actions": [offer.to_json() for offer in found], "head": _head(session), "view": view})
+
+
 class EventsHandler(NovelHandler):
     @allow_unauthenticated
     async def get(self, session_id: str) -> None:
@@ -276,6 +292,7 @@ HANDLERS: list[tuple[str, type[NovelHandler]]] = [
     (r"/novel/api/sessions", SessionsHandler),
     (rf"/novel/api/sessions/{_ID}", SessionHandler),
     (rf"/novel/api/sessions/{_ID}/state", StateHandler),
+    (rf"/novel/api/sessions/{_ID}/actions", ActionsHandler),
     (rf"/novel/api/sessions/{_ID}/events", EventsHandler),
     (rf"/novel/api/sessions/{_ID}/(archive|unarchive)", ArchiveHandler),
     (rf"/novel/api/sessions/{_ID}/export\.(md|json|html)", ExportHandler),

@@ -54,7 +54,7 @@ async function begin(box: HTMLElement): Promise<void> {
     return story(box);
   }
   if (token === null) {
-    const href = new URL(`login?next=${encodeURIComponent(location.pathname)}`, rest.baseUrl).href;
+    const href = new URL(`novel/login?next=${encodeURIComponent(location.pathname)}`, rest.baseUrl).href;
     return say(box, trans.__("This story is for people who are logged in, or who have an invite."), { href, label: trans.__("Log in") });
   }
   const enter = (): void => {

@@ -9,6 +9,7 @@ import { render } from "preact";
 
 import type { Connection } from "../connection";
 import { connect, type Connected, type Server } from "./connect";
+import { fieldsOf } from "./edit/fields";
 import { FaceContext, type Face } from "./face";
 import { Notices } from "./notices";
 import type { Rest } from "./rest";
@@ -48,6 +49,7 @@ export function mount(element: HTMLElement, options: MountOptions): Mounted {
     notify: (text, level = "info") => notices.add(text, level),
     announce: (text) => notices.say(text),
   };
+  fieldsOf(face); // before any answer to what an earlier load of this page sent
   render(
     <FaceContext.Provider value={face}>
       <StoryView notices={notices} onTitle={options.onTitle} />

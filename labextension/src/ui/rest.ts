@@ -44,7 +44,9 @@ export class Rest {
       credentials: "same-origin",
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const said = (await answer.json().catch(() => ({}))) as { code?: string; message?: string };
+    const said = (await answer.json().catch(() => null)) as { code?: string; message?: string } | null;
+    // A page (a login form, a proxy's words) is no answer.
+    if (said === null) throw new RestError(answer.status, "internal", answer.statusText);
     if (!answer.ok) throw new RestError(answer.status, said.code ?? "internal", said.message ?? answer.statusText);
     return said as T;
   }

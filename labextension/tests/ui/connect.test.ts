@@ -85,5 +85,7 @@ describe("REST", () => {
   it("does not take a page of somebody else for an answer", async () => {
     const rest = new Rest("http://host/", async () => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
     await expect(rest.ask("stories")).rejects.toMatchObject({ code: "internal", status: 502 });
+    const login = new Rest("http://host/", async () => new Response("<html>Log in", { status: 200 }));
+    await expect(login.ask("stories")).rejects.toBeInstanceOf(RestError);
   });
 });
