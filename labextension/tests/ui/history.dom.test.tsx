@@ -1,5 +1,8 @@
-// @vitest-environment happy-dom
-/** The timeline on screen: scrubbing, and what it offers to do. */
+/**
+ * The timeline on screen: scrubbing, and what it offers to do.
+ *
+ * @vitest-environment happy-dom
+ */
 import { useState } from "preact/hooks";
 import { afterEach, describe, expect, test } from "vitest";
 

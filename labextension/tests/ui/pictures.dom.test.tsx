@@ -1,5 +1,8 @@
-// @vitest-environment happy-dom
-/** The log that pictures share, and the pictures themselves. */
+/**
+ * The log that pictures share, and the pictures themselves.
+ *
+ * @vitest-environment happy-dom
+ */
 import { afterEach, describe, expect, test } from "vitest";
 
 import type { JsonObject } from "../../src/json";
