@@ -4,6 +4,7 @@
 #   make lab     open the first notebook in JupyterLab
 #   make test    lint, types, all tests
 #   make llama   the tests of models, also against a real one that runs here (200 MB, a minute)
+#   make face    build what browsers load: the JupyterLab extension and the plain page
 #   make eval    play every bundled story 500 times and print the measures (some minutes)
 #   make types   write what follows from the Python models anew: schemas, TypeScript types, tables
 #   make clean   remove the environment and everything generated
@@ -19,6 +20,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LABEXT := labextension
+# Where JupyterLab of the environment finds the extension of this folder.
+IN_LAB := $(VENV)/share/jupyter/labextensions/@novel-jupyter/labextension
 # npm starts `node` by name; the environment brings both. Like pip, it trusts what the system trusts.
 WITH_NODE := NODE_USE_SYSTEM_CA=1 PATH="$(CURDIR)/$(BIN):$$PATH"
 
@@ -26,7 +29,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # One environment, one writer.
 .NOTPARALLEL:
-.PHONY: help demo lab eval llama test lint mypy pytest vitest types format clean
+.PHONY: help demo face lab eval llama test lint mypy pytest vitest types format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,7 +37,10 @@ help:
 demo: $(VENV)/.base
 	@$(BIN)/novel-jupyter demo $(ARGS)
 
-lab: $(VENV)/.lab
+face: $(LABEXT)/lib/.stamp
+
+lab: $(VENV)/.lab $(LABEXT)/lib/.stamp
+	@mkdir -p "$(dir $(IN_LAB))" && ln -sfn "$(CURDIR)/novel_jupyter/labextension" "$(IN_LAB)"
 	@$(BIN)/jupyter lab notebooks/01-first-story.ipynb $(ARGS)
 
 eval: $(VENV)/.base
@@ -57,13 +63,13 @@ mypy: $(VENV)/.dev
 	@echo "== types of the Python package and its tests"
 	@$(BIN)/mypy
 
-pytest: $(VENV)/.dev $(LABEXT)/node_modules/.stamp
+pytest: $(VENV)/.dev $(LABEXT)/lib/.stamp
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(ARGS)
 
-vitest: $(LABEXT)/node_modules/.stamp
-	@echo "== types and tests of the TypeScript package"
-	@cd $(LABEXT) && $(WITH_NODE) npm run --silent build && $(WITH_NODE) npm test --silent
+vitest: $(LABEXT)/lib/.stamp
+	@echo "== tests of the TypeScript package"
+	@cd $(LABEXT) && $(WITH_NODE) npm run --silent check && $(WITH_NODE) npm test --silent
 
 types: $(VENV)/.dev $(LABEXT)/node_modules/.stamp
 	@$(WITH_NODE) $(BIN)/python scripts/generate_protocol.py
@@ -75,7 +81,7 @@ format: $(VENV)/.dev
 	@$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(LABEXT)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LABEXT)/node_modules $(LABEXT)/lib novel_jupyter/static novel_jupyter/labextension build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # --- set-up: one environment that grows with what is asked for
 
@@ -106,4 +112,10 @@ $(VENV)/.lab: pyproject.toml | $(VENV)/pyvenv.cfg
 $(LABEXT)/node_modules/.stamp: $(LABEXT)/package.json $(LABEXT)/package-lock.json $(VENV)/.dev
 	@echo "== installing the TypeScript tools"
 	@cd $(LABEXT) && $(WITH_NODE) npm ci --no-progress
+	@touch $@
+
+$(LABEXT)/lib/.stamp: $(LABEXT)/node_modules/.stamp $(LABEXT)/tsconfig.json $(LABEXT)/tsconfig.lab.json \
+    $(shell find $(LABEXT)/src $(LABEXT)/style $(LABEXT)/scripts -type f 2>/dev/null)
+	@echo "== building what browsers load"
+	@cd $(LABEXT) && $(WITH_NODE) npm run --silent build
 	@touch $@
