@@ -99,7 +99,7 @@ function Hosts(): JSX.Element {
   };
   return (
     <div class="jp-Novel-hosts">
-      <h3>{trans.__("Who runs the agents")}</h3>
+      <h2>{trans.__("Who runs the agents")}</h2>
       <p>{holder === null ? trans.__("Nobody: turns wait for a kernel.") : kernelName(trans, state, holder)}</p>
       {holder !== null ? null : (
         <Act kind="accept" reason={reason} onDo={start}>
@@ -136,7 +136,7 @@ function SettingsForm(): JSX.Element | null {
   };
   return (
     <div class="jp-Novel-settings" role="group" aria-label={trans.__("Settings")}>
-      <h3>{trans.__("Settings")}</h3>
+      <h2>{trans.__("Settings")}</h2>
       {reason === null ? null : <p class="jp-Novel-dim">{reason}</p>}
       <label>
         {trans.__("A turn is locked")}

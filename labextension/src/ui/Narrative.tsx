@@ -92,7 +92,7 @@ export function Narrative({ until, onComment }: NarrativeProps): JSX.Element {
       ))}
       {until === null && text !== "" ? (
         <article class="jp-Novel-turn jp-mod-streaming" aria-busy="true" data-turn={provisional?.turn}>
-          <h3>{trans.__("Turn %1", provisional?.turn ?? 0)}</h3>
+          <h2>{trans.__("Turn %1", provisional?.turn ?? 0)}</h2>
           <Prose text={text} />
         </article>
       ) : null}
@@ -158,15 +158,15 @@ const TurnText = memo(
     const seats = told.filter(({ seat }) => seat !== null).length;
     return (
       <article class="jp-Novel-turn" id={`jp-Novel-turn-${node}`} data-node={node} data-novel-target={`/chronicle/${node}`} tabIndex={-1}>
-        <h3>
+        <h2>
           {trans.__("Turn %1", entry.number)}
           {entry.attempt > 1 ? <span class="jp-Novel-dim"> {trans.__("attempt %1", entry.attempt)}</span> : null}
-        </h3>
+        </h2>
         {told.map(({ seat, told: one }) => {
           const target = seat === null ? `/chronicle/${node}/narrative` : `/seat:${seat}/chronicle/${node}/narrative`;
           return (
             <Fragment key={seat}>
-              {seats > 1 ? <h4 dir="auto">{trans.__("As %1 saw it", names[seat ?? ""]?.name ?? seat ?? "")}</h4> : null}
+              {seats > 1 ? <h3 dir="auto">{trans.__("As %1 saw it", names[seat ?? ""]?.name ?? seat ?? "")}</h3> : null}
               <Prose text={one.narrative} target={target} anchors={anchors} onComment={onComment} />
             </Fragment>
           );

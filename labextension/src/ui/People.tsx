@@ -171,7 +171,7 @@ function Invites(): JSX.Element {
 
   return (
     <div class="jp-Novel-invites">
-      <h3>{trans.__("Invite somebody without an account")}</h3>
+      <h2>{trans.__("Invite somebody without an account")}</h2>
       <p class="jp-Novel-dim">{trans.__("The link opens this one session, in this role, and nothing else.")}</p>
       <div class="jp-Novel-row">
         <select value={role} disabled={reason !== null} aria-label={trans.__("Role of who comes")} onChange={(event) => setRole(event.currentTarget.value as "player" | "spectator")}>

@@ -18,6 +18,9 @@ import { useConnection, useFace, useMe, useStory } from "./face";
 import { Narrative, type Passage } from "./Narrative";
 import type { Notices } from "./notices";
 import { People } from "./People";
+import { Places } from "./pictures/Places";
+import { Relations } from "./pictures/Relations";
+import { Tension } from "./pictures/Tension";
 import { Proposals } from "./Proposals";
 import { roleName, standing } from "./rights";
 import { SceneHead } from "./Scene";
@@ -59,6 +62,17 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
       label: trans.__("Talk"),
       mark: talk > read.current,
       render: () => <Chat about={about} onAbout={setAbout} onJump={onJump} />,
+    },
+    {
+      id: "map",
+      label: trans.__("Map"),
+      render: () => (
+        <>
+          <Places />
+          <Tension onTurn={onJump} />
+          <Relations />
+        </>
+      ),
     },
     { id: "people", label: trans.__("People"), render: () => <People /> },
     { id: "direct", label: trans.__("Direct"), render: () => <Director /> },

@@ -22,6 +22,8 @@ const READ_FIRST = 40;
 export interface TensionProps {
   /** A turn was picked, by its node: Enter on the curve, or a click. */
   readonly onTurn?: (node: number) => void;
+  /** The turn that is looked at elsewhere; null: now. */
+  readonly at?: number | null;
 }
 
 function maybe(turn: TurnLog | undefined): readonly TurnLog[] {
@@ -60,7 +62,7 @@ export function useCurve(): { curve: Curve; earlier: (() => Promise<void>) | nul
   };
 }
 
-export function Tension({ onTurn }: TensionProps): JSX.Element {
+export function Tension({ onTurn, at = null }: TensionProps): JSX.Element {
   const { trans } = useFace();
   const { curve, earlier } = useCurve();
   const { shows, points } = curve;
@@ -71,7 +73,7 @@ export function Tension({ onTurn }: TensionProps): JSX.Element {
       {points.length === 0 ? (
         <p class="jp-Novel-picture-note">{trans.__("There is nothing to draw before the first turn is resolved.")}</p>
       ) : (
-        <CurveOf curve={curve} title={title} onTurn={onTurn} />
+        <CurveOf curve={curve} title={title} onTurn={onTurn} looked={at} />
       )}
       {shows === "clocks" && points.length > 0 ? (
         <p class="jp-Novel-picture-note">
@@ -87,14 +89,22 @@ export function Tension({ onTurn }: TensionProps): JSX.Element {
   );
 }
 
-function CurveOf({ curve, title, onTurn }: { curve: Curve; title: string; onTurn: TensionProps["onTurn"] }): JSX.Element {
+interface CurveProps {
+  readonly curve: Curve;
+  readonly title: string;
+  readonly onTurn: TensionProps["onTurn"];
+  readonly looked: number | null;
+}
+
+function CurveOf({ curve, title, onTurn, looked }: CurveProps): JSX.Element {
   const { trans } = useFace();
   const live = useStory((state) => (state.turn?.phase ?? "ended") !== "ended");
   const [box, width] = useWidth<HTMLDivElement>();
   const [picked, setPicked] = useState<number | null>(null);
   const { points } = curve;
   const drawn = useMemo(() => plot(points, width), [points, width]);
-  const at = Math.min(picked ?? points.length - 1, points.length - 1);
+  const resting = looked === null ? -1 : points.findIndex(({ node }) => node === looked);
+  const at = Math.min(picked ?? (resting < 0 ? points.length - 1 : resting), points.length - 1);
   const told = (point: Point): string => {
     const value = curve.shows === "tension" ? point.value : trans.__("%1 %", point.value);
     const when = point.node === 0 ? trans.__("turn %1, now", point.turn) : trans.__("turn %1", point.turn);
@@ -171,7 +181,7 @@ function CurveOf({ curve, title, onTurn }: { curve: Curve; title: string; onTurn
               r={points.length > 60 ? 2 : points[index]?.node === 0 ? 5 : 3.5}
             />
           ))}
-          {spot === undefined || picked === null ? null : <circle class="jp-Novel-curve-picked" cx={spot.x} cy={spot.y} r={8} />}
+          {spot === undefined || (picked === null && resting < 0) ? null : <circle class="jp-Novel-curve-picked" cx={spot.x} cy={spot.y} r={8} />}
         </svg>
       </div>
       <p class="jp-Novel-picture-told">{point === undefined ? "" : told(point)}</p>

@@ -8,6 +8,7 @@
  */
 import { useEffect, useMemo, useReducer } from "preact/hooks";
 
+import type { JsonObject } from "../../json";
 import { Listeners } from "../../listeners";
 import type { Outcome, WireEvent } from "../../protocol";
 import type { Session } from "../../session";
@@ -18,8 +19,10 @@ import { entryOf, type Entry } from "./entries";
 
 const PAGE = 500;
 const SMALLEST_PAGE = 8;
-/** So many numbers of the log are kept at most, hidden ones counted. */
+/** So many numbers of the log are read at most, hidden ones counted. */
 const MOST = 8000;
+/** As many turns as the server goes back to. */
+const SEEN = 200;
 
 interface Page {
   readonly events: readonly WireEvent[];
@@ -33,13 +36,16 @@ export class StoryLog {
   to = 0;
   /** Why the past could not be read. */
   failed: Error | null = null;
+  /** Another number: nothing that was read before it holds. */
+  history = 0;
+  /** States as they stood when a turn ended while this page looked on, by the number of the event that ended it. */
+  readonly seen = new Map<number, JsonObject>();
   readonly #session: Session;
   #rest: Rest;
   readonly #listeners = new Listeners<void>();
   #digest: Digest | null = null;
   #wanted = Number.POSITIVE_INFINITY;
   #floor = 0;
-  #history = 0;
   #page = PAGE;
   #reading: Promise<void> | null = null;
   #placed = false;
@@ -75,8 +81,14 @@ export class StoryLog {
     return this.from <= this.#floor;
   }
 
+  /** Whether the log is read from its very beginning. */
   get hasOpening(): boolean {
     return this.#placed && this.from === 0;
+  }
+
+  /** Whether the beginning is within the bound. */
+  get canReachOpening(): boolean {
+    return this.#floor === 0;
   }
 
   get loading(): boolean {
@@ -87,20 +99,20 @@ export class StoryLog {
   reach(sequence: number): Promise<void> {
     this.#wanted = Math.min(this.#wanted, Math.max(0, sequence - 1));
     if (!this.#placed) return Promise.resolve();
-    this.#reading ??= this.#read(this.#history);
+    this.#reading ??= this.#read(this.history);
     return this.#reading;
   }
 
   async #read(history: number): Promise<void> {
     this.failed = null;
     try {
-      while (history === this.#history && this.from > Math.max(this.#wanted, this.#floor)) {
+      while (history === this.history && this.from > Math.max(this.#wanted, this.#floor)) {
         await this.#readBefore(history);
       }
     } catch (error) {
-      if (history === this.#history) this.failed = error instanceof Error ? error : new Error(String(error));
+      if (history === this.history) this.failed = error instanceof Error ? error : new Error(String(error));
     }
-    if (history !== this.#history) return;
+    if (history !== this.history) return;
     // Not before the caller has this promise.
     await Promise.resolve();
     this.#reading = null;
@@ -121,7 +133,7 @@ export class StoryLog {
       this.#page = Math.max(SMALLEST_PAGE, this.#page >> 2);
       return;
     }
-    if (history !== this.#history) return;
+    if (history !== this.history) return;
     // Mid-way to another view: what the new one shows comes with its replica.
     if (page.view !== replica.view) throw new Error("the past is of another view");
     const older = page.events.filter((event) => event.sequence_id <= this.from).flatMap((event) => entryOf(event) ?? []);
@@ -134,6 +146,13 @@ export class StoryLog {
   #append(events: readonly WireEvent[]): void {
     const added = events.flatMap((event) => entryOf(event) ?? []);
     this.to = events.at(-1)?.sequence_id ?? this.to;
+    const last = added.at(-1);
+    // Only what ends the batch: the replica stands behind all of it.
+    if (last !== undefined && last.ends > 0 && last.sequence === this.to) {
+      this.seen.set(last.sequence, this.#session.replica.state);
+      const [oldest] = this.seen.keys();
+      if (this.seen.size > SEEN && oldest !== undefined) this.seen.delete(oldest);
+    }
     if (added.length === 0) return;
     this.entries = [...this.entries, ...added];
     if (this.to - this.from > 2 * MOST) {
@@ -146,8 +165,9 @@ export class StoryLog {
 
   #restart(): void {
     const { head } = this.#session.replica;
-    this.#history += 1;
+    this.history += 1;
     this.entries = [];
+    this.seen.clear();
     this.#reading = null;
     this.#page = PAGE;
     this.failed = null;
