@@ -42,19 +42,21 @@ class Character(dict[str, Any]):
         traits = self.get("traits")
         if not isinstance(traits, Mapping):
             return ""
-        return ", ".join(f"{name} {value:+d}" for name, value in traits.items() if isinstance(value, int))
+        return ", ".join(
+            f"{name} {value:+d}" for name, value in traits.items() if isinstance(value, int) and value
+        )
+
+    def _lines(self) -> tuple[str, str]:
+        standing = " · ".join(filter(None, (self._standing(), self._traits())))
+        return str(self.get("description") or ""), standing
 
     def _repr_pretty_(self, printer: _Printer, cycle: bool) -> None:
-        lines = (self._title(), str(self.get("description") or ""), self._standing(), self._traits())
-        printer.text("\n".join(filter(None, lines)))
+        printer.text("\n".join(filter(None, (self._title(), *self._lines()))))
 
     def _repr_html_(self) -> str:
         name, id = escape(str(self.get("name", self._id))), escape(self._id)
         known = f" <code>{id}</code>" if id else ""
-        told = (str(self.get(field) or "") for field in ("role", "description"))
-        lines = "".join(
-            f"<p>{escape(line)}</p>" for line in (*told, self._standing(), self._traits()) if line
-        )
+        lines = "".join(f"<p>{escape(str(line))}</p>" for line in (self.get("role"), *self._lines()) if line)
         return f"<section><h4>{name}{known}</h4>{lines}</section>"
 
 

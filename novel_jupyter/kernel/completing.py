@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from IPython.core.completer import (
     CompletionContext,
@@ -22,7 +22,7 @@ from novel_jupyter.core.model import State
 from novel_jupyter.core.views import project_state
 from novel_jupyter.story.actions import KINDS, dump_action
 from novel_jupyter.story.loader import bundled
-from novel_jupyter.story.rules import legal_actions
+from novel_jupyter.story.offers import offers
 
 from .handle import SessionHandle
 from .phrasing import action_of, phrase_of
@@ -45,8 +45,13 @@ STORY: Final = re.compile(r"(?:^|=)\s*(?:await\s+)?%story\s+(?:(\w+)\s+)?([\w-]*
 WHO: Final = re.compile(r"^\s*%%act\s+([\w-]*)$")
 BODY: Final = re.compile(r"^\s*%%act\s+([\w-]+)\s*$")
 
-Found = tuple[str, Sequence[str]]
-"""What stands before the cursor, and what may stand there instead."""
+
+class Found(NamedTuple):
+    """What stands before the cursor, what may stand there instead, and what kind of thing that is."""
+
+    typed: str
+    choices: Sequence[str]
+    kind: str = "character"
 
 
 class StoryCompleter:
@@ -61,15 +66,15 @@ class StoryCompleter:
         that is another.
         """
         if match := CALL.search(before) or KEY.search(before):
-            return match[2], self._characters(self._handle(match[1]))
+            return Found(match[2], self._characters(self._handle(match[1])))
         if match := ACT.search(before):
-            return match[4], self._deeds(self._handle(match[1]), match[3])
+            return Found(match[4], self._deeds(self._handle(match[1]), match[3]), "action")
         if first_line is not None and (match := BODY.match(first_line)):
-            return before, self._deeds(self._handle("story"), match[1])
+            return Found(before, self._deeds(self._handle("story"), match[1]), "action")
         if match := WHO.match(before):
-            return match[1], self._characters(self._handle("story"))
+            return Found(match[1], self._characters(self._handle("story")))
         if match := STORY.search(before):
-            return match[2], self._after(match[1])
+            return Found(match[2], self._after(match[1]), "character" if match[1] == "suggest" else "word")
         return None
 
     def _handle(self, name: str) -> SessionHandle | None:
@@ -100,12 +105,12 @@ class StoryCompleter:
 
 
 def _phrases(state: State, character: str) -> Iterator[str]:
-    """Every legal action that words can say, as the words that say it."""
+    """What a screen offers, as far as words can say it, as the words that say it."""
     if f"seat:{character}" not in state:
         return
     mine = project_state(state, f"seats:{character}")
-    for action in legal_actions(mine, character):
-        raw = dump_action(action)
+    for offer in offers(mine, character):
+        raw = dump_action(offer.action)
         words = phrase_of(raw)
         try:
             if action_of(words, mine) == raw:
@@ -123,13 +128,13 @@ def matcher_of(completer: StoryCompleter) -> Any:
         found = completer.found(context.text_until_cursor, first)
         if found is None:
             return SimpleMatcherResult(completions=[], suppress=False)
-        typed, choices = found
+        typed, choices, kind = found
         # IPython replaces what it takes for the last word: of "search ki" only "ki".
         kept = typed[: len(typed) - len(context.token)] if typed.endswith(context.token) else typed
         fragment = typed[len(kept) :]
         fitting = [choice for choice in choices if choice.lower().startswith(typed.lower())]
         return SimpleMatcherResult(
-            completions=[SimpleCompletion(choice[len(kept) :], type="text") for choice in fitting[:MOST]],
+            completions=[SimpleCompletion(choice[len(kept) :], type=kind) for choice in fitting[:MOST]],
             suppress=bool(fitting),
             ordered=True,
             matched_fragment=fragment,

@@ -101,7 +101,7 @@ function copy(model, config) {
     element("ul", ...cast),
     element("p", `People: ${names || "nobody yet"}${people_more > 0 ? ` and ${people_more} more` : ""}`),
   );
-  made.className = "jp-Novel-mirror";
+  made.className = "jp-Novel-mirror jp-RenderedHTMLCommon"; // the latter is how JupyterLab dresses outputs
   return made;
 }
 

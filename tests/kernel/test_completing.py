@@ -24,7 +24,7 @@ from novel_jupyter.kernel.magics import HELP, WORDS
 from novel_jupyter.kernel.phrasing import action_of, phrase_of
 from novel_jupyter.kernel.story import Story
 from novel_jupyter.story.actions import dump_action
-from novel_jupyter.story.rules import legal_actions
+from novel_jupyter.story.offers import offers
 
 CAST = ["corwin", "ines", "mara", "tomas"]
 
@@ -116,15 +116,15 @@ async def test_what_can_be_done_now_is_offered(shell: Any, story: Story) -> None
 @pytest.mark.parametrize("character", CAST)
 async def test_what_is_offered_is_read_back_as_that_action(story: Story, character: str) -> None:
     await story.turn()
-    offers = StoryCompleter(lambda: {"story": story}, WORDS).found(f'story.act("{character}", "')
-    assert offers is not None
+    found = StoryCompleter(lambda: {"story": story}, WORDS).found(f'story.act("{character}", "')
+    assert found is not None
     mine = project_state(story.state, f"seats:{character}")
-    legal = [dump_action(action) for action in legal_actions(mine, character)]
-    assert len(offers[1]) > 10
-    assert [action_of(words, story.state) for words in offers[1]] == [
-        action for action in legal if phrase_of(action) in offers[1]
+    legal = [dump_action(offer.action) for offer in offers(mine, character)]
+    assert len(found.choices) > 10
+    assert [action_of(words, story.state) for words in found.choices] == [
+        action for action in legal if phrase_of(action) in found.choices
     ]
-    left_out = [action for action in legal if phrase_of(action) not in offers[1]]
+    left_out = [action for action in legal if phrase_of(action) not in found.choices]
     # Which of several uses, and a private fact told to everybody, take an object.
     assert {action["kind"] for action in left_out} <= {"use", "tell"}
     assert len(left_out) < len(legal) / 5
@@ -138,8 +138,8 @@ async def test_who_does_not_see_a_seat_is_offered_verbs(shell: Any) -> None:
     assert "seat:mara" not in handle.state
     found = StoryCompleter(lambda: {"ana": handle}, WORDS).found('ana.act("mara", "')
     assert found is not None
-    assert "search" in found[1]
-    assert not any(" " in words for words in found[1])
+    assert "search" in found.choices
+    assert not any(" " in words for words in found.choices)
 
 
 @pytest.mark.asyncio
@@ -162,7 +162,7 @@ async def test_elsewhere_ipython_completes_as_ever(shell: Any, story: Story) -> 
     assert "storytellers" in offered(shell, "storyte", ours=False)
     for nothing in ('other.act("', 'story.say("', 'print("mara", "', "story.act(", "%storyteller "):
         found = StoryCompleter(lambda: shell.user_ns, WORDS).found(nothing)
-        assert found is None or found[1] == [], nothing
+        assert found is None or found.choices == [], nothing
     await story.close()
     assert offered(shell, 'story.act("mar') == ['story.act("mara']
 

@@ -159,13 +159,8 @@ async def test_a_widget_takes_nothing_from_a_browser(story: Story) -> None:
 
     found = StoryWidget(session_id="s1", url=story.url, home=True, mirror=now(story.handle))
     # As a comm has it: a frontend that would have others open another page.
-    found._handle_msg(
-        {
-            "content": {
-                "data": {"method": "update", "state": {"url": "https://evil.example/"}, "buffer_paths": []}
-            }
-        }
-    )
+    evil = {"method": "update", "state": {"url": "https://evil.example/"}, "buffer_paths": []}
+    found._handle_msg({"content": {"data": evil}, "buffers": []})
     assert found.url == story.url
     found.show({**now(story.handle), "phase": "paused"})
     assert found.mirror["phase"] == "paused"

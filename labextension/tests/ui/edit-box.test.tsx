@@ -172,7 +172,7 @@ describe("others in a text", () => {
     expect(page.querySelector(".jp-Novel-backdrop")?.getAttribute("aria-hidden")).toBe("true");
     const caret = page.querySelector(".jp-Novel-caret")?.parentElement;
     expect(caret?.lastChild?.textContent).toBe("mp");
-    expect((page.querySelector(".jp-Novel-caret") as HTMLElement).style.getPropertyValue("--jp-Novel-person")).toMatch(/collaborator-color[1-7]/);
+    expect((page.querySelector(".jp-Novel-caret") as HTMLElement).style.getPropertyValue("--jp-Novel-person")).toMatch(/^var\(--jp-Novel-person[1-7]\)$/);
     await act(() => cursor("ben", 2, { target: null }));
     expect(page.querySelector(".jp-Novel-caret")).toBeNull();
     expect(words(".jp-Novel-company")).toBe("");

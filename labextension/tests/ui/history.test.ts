@@ -197,6 +197,15 @@ describe("the story as it stood", () => {
     expect(past.at(14)).toBeNull();
   });
 
+  test("what was folded of one history is not said of another", () => {
+    const log: { -readonly [K in keyof Source]: Source[K] } = source();
+    const past = new Past(log);
+    expect(mara(past.at(14))).toMatchObject({ location: "cellar" });
+    log.history = 2;
+    log.entries = log.entries.filter(({ sequence }) => sequence !== 12);
+    expect(mara(past.at(14))).toMatchObject({ location: "kitchen" });
+  });
+
   test("a log that does not fit together says nothing", () => {
     expect(new Past(source({ entries: events.slice(3).flatMap((one) => entryOf(one) ?? []) })).at(14)).toBeNull();
   });

@@ -86,10 +86,13 @@ describe("the log", () => {
     const log = logOf(pictured.session, pictured.rest);
     await log.reach(1);
     expect(log.digest.turns.size).toBe(3);
+    pictured.live(resolved(11, { number: 4, parent: 8 }), told(12, 11, "It went on."));
+    expect(log.seen.size).toBe(1);
     const { history } = log;
     pictured.log = pictured.log.map((one) => (one.sequence_id === 2 ? resolved(2, { outcomes: [] }) : one));
     pictured.full(treeState(3), "e", "seats:mara");
     expect(log.history).toBeGreaterThan(history);
+    expect(log.seen.size).toBe(0);
     expect(log.digest.turns.size).toBe(0);
     await log.reach(1);
     expect(log.digest.turns.get(2)?.outcomes).toEqual([]);

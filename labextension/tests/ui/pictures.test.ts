@@ -64,6 +64,12 @@ describe("the digest", () => {
     expect(outcomesOf(known, 99)).toBeUndefined();
   });
 
+  test("what is dealt by another command is not of the turn", () => {
+    const other = event(9, { kind: "dealt", why: "turn", outcomes: [secret], patch: [{ op: "add", path: "/director/tension", value: 3 }] }, "host:9");
+    const known = digest(entries([resolved(7, { outcomes: [first] }), other]));
+    expect(known.turns.get(7)).toMatchObject({ outcomes: [first], tension: null });
+  });
+
   test("says no tension where the view shows none", () => {
     expect(digest(entries([resolved(7)])).turns.get(7)?.tension).toBeNull();
   });
@@ -98,6 +104,7 @@ describe("the digest", () => {
         event(2, { kind: "dealt", why: "opening", patch: [{ op: "add", path: "/seat:mara", value: { relations: { tomas: 0 } } }] }),
         resolved(7),
         event(8, { kind: "dealt", why: "turn", patch: [{ op: "replace", path: "/seat:mara/relations/tomas", value: -1 }] }, "host:7"),
+        event(9, { kind: "dealt", why: "turn", patch: [{ op: "replace", path: "/seat:mara/relations/tomas", value: -1 }] }, "host:7"),
       ]),
     );
     expect(known.turns.get(7)?.shifts).toEqual([{ from: "mara", to: "tomas", before: 0, after: -1 }]);
@@ -190,6 +197,19 @@ describe("the map", () => {
       const [from, to] = [cells.get(a), cells.get(b)];
       for (const [id, cell] of cells) {
         if (id !== a && id !== b && from !== undefined && to !== undefined) expect(passes(from, to, cell), `${a}-${b} over ${id}`).toBe(false);
+      }
+    }
+  });
+
+  test("a hall with many doors: no way leads over another room", () => {
+    const rooms = Array.from({ length: 8 }, (_, n) => `room${n}`);
+    const hall = house({ hall: rooms, ...Object.fromEntries(rooms.map((room) => [room, ["hall"]])) });
+    const cells = gridOf(hall, 5);
+    const at = cells.get("hall");
+    for (const room of rooms) {
+      const to = cells.get(room);
+      for (const [id, between] of cells) {
+        if (id !== room && id !== "hall" && at !== undefined && to !== undefined) expect(passes(at, to, between), `${room} over ${id}`).toBe(false);
       }
     }
   });

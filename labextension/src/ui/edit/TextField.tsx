@@ -19,6 +19,7 @@ import { statusOf, type FieldState, type Status } from "./field";
 import { moved } from "./merge";
 import { strategyFor } from "./places";
 import { useField } from "./useField";
+import { Version } from "./Version";
 
 export interface TextFieldProps {
   /** A JSON pointer into the story. */
@@ -61,7 +62,7 @@ export function TextField({ path, label, multiline = false, placeholder, reason 
           </Act>
         ) : null}
       </div>
-      <div class="jp-Novel-box">
+      <div class="jp-Novel-editBox">
         <Backdrop text={state.local} cursors={cursors} place={(at) => moved(at, state.base.text, state.local)} nameOf={nameFor} />
         <textarea
           id={id}
@@ -154,27 +155,14 @@ function Choice({ state, onChoose }: ChoiceProps): JSX.Element | null {
   return (
     <div class="jp-Novel-choice" role="group" aria-label={trans.__("Two texts")}>
       {refusal === null ? null : <p class="jp-Novel-why">{refusalText(trans, refusal)}</p>}
-      <div class="jp-Novel-sides">
-        <Side title={trans.__("Yours")} text={local} />
-        <Side title={trans.__("In the story now")} text={base.text} />
+      <div class="jp-Novel-versions">
+        <Version title={trans.__("Yours")} text={local} other={base.text} />
+        <Version title={trans.__("In the story now")} text={base.text} other={local} />
       </div>
       <Act kind="accept" onDo={() => onChoose("mine")}>
         {held ? trans.__("Use mine") : trans.__("Try again")}
       </Act>
       <Act onDo={() => onChoose("theirs")}>{held ? trans.__("Use theirs") : trans.__("Discard mine")}</Act>
     </div>
-  );
-}
-
-/** One of two texts. */
-export function Side({ title, text, by }: { readonly title: string; readonly text: string; readonly by?: string }): JSX.Element {
-  return (
-    <figure class="jp-Novel-side">
-      <figcaption>
-        {title}
-        {by === undefined ? null : <bdi class="jp-Novel-by">{by}</bdi>}
-      </figcaption>
-      <blockquote dir="auto">{text}</blockquote>
-    </figure>
   );
 }

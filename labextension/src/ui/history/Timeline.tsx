@@ -67,10 +67,15 @@ export function Timeline({ place, onScrub }: TimelineProps): JSX.Element {
     setPointed(undefined);
     onScrub(direction === undefined ? null : step(tree, at, direction));
   };
+  const scrubTo = (found: Place | undefined): void => {
+    if (found !== undefined && found !== at) onScrub(found);
+  };
   const onPoint = (event: PointerEvent): void => {
+    // A finger that moves scrolls; where it taps is told by the click.
+    if (event.pointerType === "touch") return;
     const found = underneath(event, tree);
     setPointed(found);
-    if (found !== undefined && (event.type === "pointerdown" || event.buttons === 1)) onScrub(found);
+    if (event.type === "pointerdown" || event.buttons === 1) scrubTo(found);
   };
   const name = (one: Place): string => `${id}-${one ?? "now"}`;
   return (
@@ -88,6 +93,7 @@ export function Timeline({ place, onScrub }: TimelineProps): JSX.Element {
           onPointerDown={onPoint}
           onPointerMove={onPoint}
           onPointerLeave={() => setPointed(undefined)}
+          onClick={(event) => scrubTo(underneath(event, tree))}
         >
           <Lines tree={tree} />
           {[...tree.nodes.values()].map((one) => (
@@ -176,7 +182,7 @@ function Lines({ tree }: { tree: Tree }): JSX.Element {
 }
 
 /** The place under the pointer, or undefined where there is none near. */
-function underneath(event: PointerEvent, tree: Tree): Place | undefined {
+function underneath(event: MouseEvent, tree: Tree): Place | undefined {
   const { left, top } = (event.currentTarget as Element).getBoundingClientRect();
   const [px, py] = [event.clientX - left, event.clientY - top];
   let found: Place | undefined;
@@ -189,10 +195,13 @@ function underneath(event: PointerEvent, tree: Tree): Place | undefined {
   return found;
 }
 
-/** Scroll the track so that a place is in its middle; the page stays where it is. */
+/** Scroll the track to a place that it does not show; the page stays where it is. */
 function show(track: HTMLElement | null, tree: Tree, place: Place): void {
   const one = place === null ? tree.now : tree.nodes.get(place);
   if (track === null || one === undefined) return;
+  const at = x(one.column) - track.scrollLeft;
+  // A track that moved under the pointer would scrub on by itself.
+  if (at >= EDGE && at <= track.clientWidth - EDGE) return;
   track.scrollTo?.({ left: x(one.column) - track.clientWidth / 2, behavior: isStill() ? "auto" : "smooth" });
 }
 

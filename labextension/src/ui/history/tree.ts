@@ -123,7 +123,7 @@ export function step(tree: Tree, from: Place, direction: Direction): Place {
     case "on": {
       if (from === null || from === tip) return null;
       const next = [...tree.nodes.values()].filter(({ turn, node }) => node !== 0 && follows(tree, turn, from));
-      next.sort((a, b) => Number(b.isOnPath) - Number(a.isOnPath) || Math.abs(a.row - here.row) - Math.abs(b.row - here.row));
+      next.sort((a, b) => Math.abs(a.row - here.row) - Math.abs(b.row - here.row));
       return next[0]?.node ?? from;
     }
     case "up":

@@ -37,11 +37,11 @@ export interface Person {
 
 const COLORS = 7;
 
-/** One of JupyterLab's collaborator colours, the same for everybody. */
+/** One of JupyterLab's collaborator colours (see presence.css), the same on every screen. */
 export function colorOf(userId: string): string {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(userId)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return `var(--jp-collaborator-color${((hash >>> 0) % COLORS) + 1})`;
+  return `var(--jp-Novel-person${((hash >>> 0) % COLORS) + 1})`;
 }
 
 /** At most two letters, by whole characters. */
