@@ -8,6 +8,7 @@ import type { JSX } from "preact";
 import { Act } from "./Act";
 import { actionText } from "./actions";
 import { useCommand, useFace, useMe, useReplica, useStory } from "./face";
+import { TypingAt } from "./presence/typing";
 import { barred } from "./rights";
 import { personName, type Seat, type StoryState } from "./state";
 
@@ -59,6 +60,7 @@ function SeatCard({ id, seat, state, onOpen }: SeatCardProps): JSX.Element {
           <span class="jp-Novel-dim"> — {proposal.ready ? trans.__("ready") : trans.__("not ready yet")}</span>
         </p>
       )}
+      {mine || seat.owner === null ? null : <TypingAt target={`/turn/proposals/${id}`} />}
       {voting && proposal !== undefined ? (
         <p>
           <Act

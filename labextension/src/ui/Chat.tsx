@@ -11,6 +11,7 @@ import { Act } from "./Act";
 import { useDraft } from "./drafts";
 import { useCommand, useFace, useMe, useStory } from "./face";
 import type { Passage } from "./Narrative";
+import { TypingAt, useTyping } from "./presence/typing";
 import { barred } from "./rights";
 import { personName } from "./state";
 
@@ -26,6 +27,7 @@ export function Chat({ about, onAbout, onJump }: ChatProps): JSX.Element {
   const send = useCommand();
   const state = useStory((all) => all);
   const [text, setText] = useDraft("chat");
+  const typing = useTyping("/chat");
   const list = useRef<HTMLOListElement>(null);
   const input = useRef<HTMLTextAreaElement>(null);
   const messages = Object.entries(state.chat).sort(([a], [b]) => Number(a) - Number(b));
@@ -44,6 +46,7 @@ export function Chat({ about, onAbout, onJump }: ChatProps): JSX.Element {
     const anchor =
       about === null ? null : { target: about.target, position: about.selection[0], selection: [...about.selection] as [number, number] };
     setText("");
+    typing.here();
     onAbout(null);
     const settled = await send(session.say(words, anchor));
     if (settled === null || settled.result.kind === "error") setText(words);
@@ -77,7 +80,8 @@ export function Chat({ about, onAbout, onJump }: ChatProps): JSX.Element {
           </Act>
         </p>
       )}
-      <div class="jp-Novel-say">
+      <TypingAt target="/chat" />
+      <div class="jp-Novel-say" data-novel-target="/chat">
         <textarea
           ref={input}
           rows={2}
@@ -87,7 +91,12 @@ export function Chat({ about, onAbout, onJump }: ChatProps): JSX.Element {
           aria-label={trans.__("Say something to the others")}
           placeholder={reason ?? trans.__("Say something to the others")}
           readOnly={reason !== null}
-          onInput={(event) => setText(event.currentTarget.value)}
+          onInput={(event) => {
+            setText(event.currentTarget.value);
+            typing.typed(event.currentTarget.selectionStart);
+          }}
+          onFocus={typing.here}
+          onBlur={typing.left}
           onKeyDown={(event) => {
             if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
             event.preventDefault();

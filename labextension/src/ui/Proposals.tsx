@@ -15,6 +15,7 @@ import { useCommand, useFace, useMe, useSession, useStory } from "./face";
 import { barred } from "./rights";
 import type { Action, Candidate, StoryState } from "./state";
 import type { Suggestion } from "../advice";
+import { useTyping } from "./presence/typing";
 import { mySeats } from "./turns";
 
 const SHOWN = 8;
@@ -32,7 +33,7 @@ export function Proposals(): JSX.Element | null {
       <section class="jp-Novel-propose" aria-label={trans.__("Your move")}>
         <p class="jp-Novel-dim">
           {role === null
-            ? trans.__("You play nobody yet: choose a character under “Characters”.")
+            ? trans.__("You play nobody yet: choose a character under “Cast”.")
             : trans.__("You watch. %1", role)}
         </p>
       </section>
@@ -87,6 +88,7 @@ function Box({ character, state, joined }: { character: string; state: StoryStat
   const proposal = turn?.proposals[character];
   const name = state.seats[character]?.name ?? character;
   const target = `/turn/proposals/${character}`;
+  const typing = useTyping(target);
   const wanted = text.trim().toLowerCase();
   const words = wanted.split(/\s+/).filter(Boolean);
   const fitting = offers.filter((offer) => words.every((word) => offer.words.toLowerCase().includes(word)));
@@ -98,7 +100,7 @@ function Box({ character, state, joined }: { character: string; state: StoryStat
     setText("");
     setOpen(false);
     setAt(-1);
-    session.cursor({ target, typing: false });
+    typing.here();
     const settled = await send(session.act({ kind: "propose", character, action: { ...action } }));
     if (settled === null || settled.result.kind === "error") setText(kept);
   };
@@ -164,15 +166,15 @@ function Box({ character, state, joined }: { character: string; state: StoryStat
             setText(event.currentTarget.value);
             setOpen(true);
             setAt(-1);
-            session.cursor({ target, position: event.currentTarget.selectionStart, typing: true });
+            typing.typed(event.currentTarget.selectionStart);
           }}
           onFocus={() => {
             setOpen(true);
-            session.cursor({ target, typing: false });
+            typing.here();
           }}
           onBlur={() => {
             setOpen(false);
-            session.cursor({ target, typing: false });
+            typing.left();
           }}
           onKeyDown={keys}
         />

@@ -3,8 +3,8 @@
  *
  * Law: the story in the middle with what one does next below it, people and the rest beside it; on a narrow screen one
  * below the other. Parts of the screen talk to each other here and nowhere else: a jump to a turn, a comment on a
- * passage.
- * Parts: `StoryView`, `Head`, `NoticeList`.
+ * passage, the turn that one looks back at, the place where somebody is whom one follows.
+ * Parts: `StoryView`, `LookingBack`, `NoticeList`, `tabOf`.
  */
 import type { JSX } from "preact";
 import { useCallback, useEffect, useReducer, useRef, useState } from "preact/hooks";
@@ -14,15 +14,25 @@ import { Banners } from "./Banners";
 import { Cast } from "./Cast";
 import { Chat } from "./Chat";
 import { Director } from "./Director";
-import { useConnection, useFace, useMe, useStory } from "./face";
+import { Conflicts, useConflictCount } from "./edit/Conflicts";
+import { CharacterSheet } from "./edit/CharacterSheet";
+import { Notes } from "./edit/Notes";
+import { tokensOf } from "./edit/places";
+import { useFace, useStory } from "./face";
+import { Head } from "./Head";
+import { useAsOf } from "./history/asOf";
+import { Timeline } from "./history/Timeline";
+import type { Place } from "./history/tree";
+import { isStill } from "./motion";
 import { Narrative, type Passage } from "./Narrative";
 import type { Notices } from "./notices";
 import { People } from "./People";
 import { Places } from "./pictures/Places";
 import { Relations } from "./pictures/Relations";
 import { Tension } from "./pictures/Tension";
+import { FollowChip, useReading } from "./presence/follow";
+import { colorOf } from "./presence/people";
 import { Proposals } from "./Proposals";
-import { roleName, standing } from "./rights";
 import { SceneHead } from "./Scene";
 import { Tabs, type Tab } from "./Tabs";
 import { TurnBar } from "./TurnBar";
@@ -36,10 +46,15 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
   const { trans } = useFace();
   const title = useStory((state) => state.session?.title ?? "");
   const talk = useStory((state) => Object.keys(state.chat).length);
+  const conflicts = useConflictCount();
   const [tab, setTab] = useState("cast");
+  const [sheet, setSheet] = useState<string | null>(null);
+  const [place, setPlace] = useState<Place>(null);
   const [about, setAbout] = useState<Passage | null>(null);
   const read = useRef(talk);
   const root = useRef<HTMLDivElement>(null);
+  const scroll = useRef<HTMLDivElement>(null);
+  useReading(scroll);
   useEffect(() => {
     if (title !== "") onTitle?.(title);
   }, [title]);
@@ -51,29 +66,41 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
   }, []);
   const onJump = useCallback((node: number) => {
     const turn = root.current?.querySelector<HTMLElement>(`[data-node="${node}"]`);
-    turn?.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
+    turn?.scrollIntoView({ block: "start", behavior: isStill() ? "auto" : "smooth" });
     turn?.focus({ preventScroll: true });
+  }, []);
+  const onShow = useCallback((target: string) => {
+    const found = tabOf(target);
+    if (found === null) return;
+    setTab(found.tab);
+    setSheet(found.sheet ?? null);
   }, []);
 
   const tabs: Tab[] = [
-    { id: "cast", label: trans.__("Characters"), render: () => <Cast /> },
+    {
+      id: "cast",
+      label: trans.__("Cast"),
+      render: () => (sheet === null ? <Cast onOpen={setSheet} /> : <Sheet character={sheet} onClose={() => setSheet(null)} />),
+    },
+    {
+      id: "notes",
+      label: trans.__("Notes"),
+      mark: conflicts > 0,
+      render: () => (
+        <>
+          <Notes />
+          <Conflicts />
+        </>
+      ),
+    },
     {
       id: "talk",
       label: trans.__("Talk"),
       mark: talk > read.current,
       render: () => <Chat about={about} onAbout={setAbout} onJump={onJump} />,
     },
-    {
-      id: "map",
-      label: trans.__("Map"),
-      render: () => (
-        <>
-          <Places />
-          <Tension onTurn={onJump} />
-          <Relations />
-        </>
-      ),
-    },
+    { id: "map", label: trans.__("Map"), render: () => <Pictures place={place} onTurn={onJump} /> },
+    { id: "turns", label: trans.__("Turns"), render: () => <Timeline place={place} onScrub={setPlace} /> },
     { id: "people", label: trans.__("People"), render: () => <People /> },
     { id: "direct", label: trans.__("Direct"), render: () => <Director /> },
   ];
@@ -84,10 +111,12 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
       <Banners onJump={onJump} />
       <div class="jp-Novel-body">
         <main class="jp-Novel-main">
-          <div class="jp-Novel-scroll" tabIndex={0} role="region" aria-label={trans.__("The story so far")}>
+          <div class="jp-Novel-scroll" ref={scroll} tabIndex={0} role="region" aria-label={trans.__("The story so far")}>
             <SceneHead />
-            <Narrative until={null} onComment={onComment} />
+            <Narrative until={place} onComment={onComment} />
           </div>
+          {place === null ? null : <LookingBack place={place} onEnd={() => setPlace(null)} />}
+          <FollowChip onShow={onShow} />
           <TurnBar />
           <Proposals />
         </main>
@@ -100,30 +129,78 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
   );
 }
 
-/** Whether the reader wants little motion. */
-export function calm(): boolean {
-  return globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? false;
+/** Which tab shows a place of the story, and whose sheet; null: it is on the screen anyway, or nowhere. */
+export function tabOf(target: string): { readonly tab: string; readonly sheet?: string } | null {
+  const [root = "", id, part] = tokensOf(target);
+  if (root.startsWith("seat:")) return { tab: "cast", sheet: root.slice("seat:".length) };
+  switch (root) {
+    case "characters":
+      return id === undefined || part === undefined ? { tab: "cast" } : { tab: "cast", sheet: id };
+    case "notes":
+    case "facts":
+      return { tab: "notes" };
+    case "scene":
+      return id === undefined ? null : { tab: "notes" };
+    case "chat":
+      return { tab: "talk" };
+    default:
+      return null;
+  }
 }
 
-function Head({ title }: { title: string }): JSX.Element {
+function Sheet({ character, onClose }: { character: string; onClose: () => void }): JSX.Element {
   const { trans } = useFace();
-  const me = useMe();
-  const state = useStory((all) => all);
-  const { status, latency } = useConnection((from) => ({ status: from.status, latency: from.latency }));
-  const role = standing(state, me);
-  const spent = state.session?.spent;
   return (
-    <header class="jp-Novel-head">
-      <h1 dir="auto">{title || trans.__("A story")}</h1>
-      {role === null ? null : <span class="jp-Novel-chip">{trans.__("you are: %1", roleName(trans, role))}</span>}
-      {spent === undefined || spent.tokens_in + spent.tokens_out === 0 ? null : (
-        <span class="jp-Novel-dim">{trans.__("models so far: %1 tokens, $%2", spent.tokens_in + spent.tokens_out, spent.cost.toFixed(4))}</span>
-      )}
-      <span class={`jp-Novel-connection jp-mod-${status}`} title={latency === null ? "" : trans.__("%1 ms there and back", Math.round(latency))}>
-        <span class={`jp-Novel-dot ${status === "open" ? "jp-mod-here" : "jp-mod-away"}`} aria-hidden="true" />
-        {status === "open" ? trans.__("connected") : status === "stopped" ? trans.__("not connected") : trans.__("connecting")}
+    <>
+      <Act kind="quiet" onDo={onClose}>
+        {trans.__("← All characters")}
+      </Act>
+      <CharacterSheet character={character} />
+    </>
+  );
+}
+
+/** The map, the curve and the ties; the map as of the turn that one looks back at. */
+function Pictures({ place, onTurn }: { place: Place; onTurn: (node: number) => void }): JSX.Element {
+  const { trans } = useFace();
+  const asOf = useAsOf(place);
+  const when = useWhen(place);
+  const known = asOf.kind === "known" ? { stage: asOf.stage, asOf: when } : {};
+  const note =
+    asOf.kind === "reading"
+      ? trans.__("Reading what was then…")
+      : asOf.kind === "far"
+        ? trans.__("That turn is too long ago: this is the map of now.")
+        : asOf.kind === "failed"
+          ? trans.__("What was then could not be read: this is the map of now.")
+          : null;
+  return (
+    <>
+      {note === null ? null : <p class="jp-Novel-picture-note">{note}</p>}
+      <Places {...known} colour={colorOf} />
+      <Tension onTurn={onTurn} at={place} />
+      <Relations colour={colorOf} />
+    </>
+  );
+}
+
+function useWhen(place: Place): string {
+  const { trans } = useFace();
+  const number = useStory((state) => (place === null ? 0 : (state.turns[String(place)]?.number ?? 0)));
+  return number === 0 ? trans.__("the opening") : trans.__("the end of turn %1", number);
+}
+
+/** Says that the reader does not look at now. */
+function LookingBack({ place, onEnd }: { place: Place; onEnd: () => void }): JSX.Element {
+  const { trans } = useFace();
+  const when = useWhen(place);
+  return (
+    <div class="jp-Novel-banner jp-mod-info jp-Novel-lookingBack" role="status">
+      <span class="jp-Novel-banner-text">
+        {trans.__("You look back at %1. The story goes on meanwhile.", when)}
+        <Act onDo={onEnd}>{trans.__("Back to now")}</Act>
       </span>
-    </header>
+    </div>
   );
 }
 

@@ -19,7 +19,7 @@ describe("places", () => {
       "Mara: private notes",
       "Notes on the scene",
       "A fact of the world",
-      "the turn",
+      "what Mara does next",
       "/x",
     ]);
   });

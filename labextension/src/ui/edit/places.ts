@@ -31,7 +31,7 @@ export function placeName(trans: Translation, state: StoryState, pointer: string
     case "turns":
       return trans.__("Turn %1", state.turns[id]?.number ?? state.chronicle?.[id]?.turn ?? id);
     case "turn":
-      return trans.__("the turn");
+      return id === "proposals" && part !== "" ? trans.__("what %1 does next", characterName(state, part)) : trans.__("the turn");
     case "chat":
       return trans.__("the chat");
     default:
@@ -60,7 +60,7 @@ function wordFor(trans: Translation, part: string): string {
   }
 }
 
-function tokensOf(pointer: string): string[] {
+export function tokensOf(pointer: string): string[] {
   try {
     return parsePointer(pointer);
   } catch {

@@ -10,9 +10,9 @@ import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 
 import { Act } from "../Act";
 import { useFace, useStory } from "../face";
+import { isStill } from "../motion";
 import { firstWords } from "../pictures/entries";
 import { useLog } from "../pictures/log";
-import { isStill } from "../pictures/size";
 import { phaseName } from "../rights";
 import type { StoryState } from "../state";
 import type { Translation } from "../translate";

@@ -9,11 +9,12 @@ import type { JSX, RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { useFace, useMe, useStory } from "../face";
+import { isStill } from "../motion";
 import type { Seat } from "../state";
 import type { Translation } from "../translate";
 import { gridOf, keyOf, waysOf, type Passage, type Way } from "./grid";
 import { roads, type Box } from "./roads";
-import { isStill, useWidth } from "./size";
+import { useWidth } from "./size";
 import { whereaboutsOf, type Stage } from "./whereabouts";
 import { initials } from "./words";
 

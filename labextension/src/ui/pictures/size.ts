@@ -1,9 +1,9 @@
 /**
- * How wide a picture may be, and whether things may move.
+ * How wide a picture may be.
  *
  * Law: a picture is laid out for the width that it has, so that its letters keep their size; until it is measured, and
  * where nothing measures, it has a usual width.
- * Parts: `useWidth`, `isStill`.
+ * Parts: `useWidth`.
  */
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
@@ -28,9 +28,4 @@ export function useWidth<T extends HTMLElement>(): [RefObject<T | null>, number]
     return () => observer.disconnect();
   }, []);
   return [element, width];
-}
-
-/** Whether the reader asked for less motion. */
-export function isStill(): boolean {
-  return globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? true;
 }

@@ -12,6 +12,7 @@ import { Listeners } from "../../listeners";
 import type { Session } from "../../session";
 import { Act } from "../Act";
 import { useFace, useStory } from "../face";
+import { isStill } from "../motion";
 import { placeName } from "../edit/places";
 import { usePeople } from "./usePeople";
 
@@ -94,7 +95,7 @@ export function FollowChip({ onShow }: FollowChipProps): JSX.Element | null {
     if (target === null || !root) return undefined;
     if (placeOf(root, target)?.dataset["novelTarget"] !== target) onShow?.(target);
     const frame = requestAnimationFrame(() => {
-      placeOf(root, target)?.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+      placeOf(root, target)?.scrollIntoView({ block: "center", behavior: isStill() ? "auto" : "smooth" });
     });
     return () => cancelAnimationFrame(frame);
   }, [target, following.who]);
@@ -129,10 +130,6 @@ export function FollowChip({ onShow }: FollowChipProps): JSX.Element | null {
       </Act>
     </div>
   );
-}
-
-function calm(): boolean {
-  return globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? false;
 }
 
 const READING_MS = 400;
