@@ -79,10 +79,7 @@ function SeatSheet({ character }: { readonly character: string }): JSX.Element |
   const relations = Object.keys(seat.relations ?? {});
   return (
     <section class="jp-Novel-private" aria-label={trans.__("Private")}>
-      <h3>
-        <span aria-hidden="true">🔒 </span>
-        {trans.__("Only who plays this character sees this")}
-      </h3>
+      <h3>{trans.__("Only who plays this character sees this")}</h3>
       {seat.notes === undefined ? null : (
         <TextField path={at("notes")} label={trans.__("Private notes")} placeholder={trans.__("What you want to remember")} multiline />
       )}
