@@ -67,6 +67,8 @@ class ServerProcess:
         "jupyter_server_terminals",
         "notebook_shim",
         "notebook",
+        "jupyter_server_ydoc",
+        "jupyter_server_fileid",
     )
     """Other extensions that are left out, for a quick start."""
 

@@ -1,0 +1,43 @@
+"""A JupyterLab with jupyter-collaboration and the extension, and the notebooks in it.
+
+Law: a real server process; it asks nothing of the network.
+Parts: `LabServer`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from novel_jupyter.testing import ServerProcess
+
+
+class LabServer(ServerProcess):
+    """Serves JupyterLab (`lab`), Notebook 7 (`tree`, `notebooks/…`) and the plain page."""
+
+    without = ("jupyter_lsp", "jupyter_server_terminals")
+
+    def _write_config(self) -> Path:
+        path = super()._write_config()
+        settings: dict[str, Any] = json.loads(path.read_text())
+        # JupyterLab is told to leave the network alone, and to show what tests have to steer it.
+        settings["LabApp"] = {
+            "news_url": None,
+            "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+            "expose_app_in_browser": True,
+        }
+        path.write_text(json.dumps(settings))
+        chosen = self.root / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+        chosen.mkdir(parents=True, exist_ok=True)
+        (chosen / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+        return path
+
+    def notebook(self, name: str, *cells: str) -> str:
+        """Write a notebook of these code cells; returns its path below the server's root."""
+        made: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+        made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(made, self.root / "work" / name)
+        return name
