@@ -1,8 +1,8 @@
 """Builds the browser's files into the wheel and the sdist.
 
-Law: whoever installs a wheel needs no Node.js; whoever builds one gets it from PyPI as a build requirement. Files
-that are there and no older than their sources are taken as they are. An editable install builds nothing: `make
-face` does.
+Law: whoever installs a wheel needs no Node.js; whoever builds one gets it from PyPI as a build requirement.
+Files that are there and no older than their sources are taken as they are. An editable install builds
+nothing: `make face` does.
 Parts: `FaceHook`.
 """
 

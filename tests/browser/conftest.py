@@ -1,7 +1,7 @@
 """A real headless Chromium and real Jupyter servers for the tests of the face.
 
-Law: a run of its own (`make browser`): Playwright's loop and pytest-asyncio's do not share a process. Where there is
-no Chromium the tests are skipped and say so, but never in continuous integration.
+Law: a run of its own (`make browser`): Playwright's loop and pytest-asyncio's do not share a process. Where
+there is no Chromium the tests are skipped and say so, but never in continuous integration.
 Parts: `chromium`, `browsers`, `shots`.
 """
 
@@ -43,7 +43,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def browsers(chromium: Browser) -> Iterator[Browsers]:
-    """For the people of one module. Faults of our own on any page fail the test that is running at the end."""
+    """For the people of one module. A fault of our own on any page is an error at the end."""
     found = Browsers(chromium)
     yield found
     found.close()

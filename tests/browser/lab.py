@@ -37,7 +37,8 @@ class LabServer(ServerProcess):
 
     def notebook(self, name: str, *cells: str) -> str:
         """Write a notebook of these code cells; returns its path below the server's root."""
-        made: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+        v4: Any = nbformat.v4
+        made = v4.new_notebook(cells=[v4.new_code_cell(source) for source in cells])
         made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(made, self.root / "work" / name)
+        (self.root / "work" / name).write_text(v4.writes(made))
         return name

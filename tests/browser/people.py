@@ -1,7 +1,7 @@
 """People at real browsers: what they do by clicks and keys, and what they see.
 
-Law: everything here goes through what is on the screen, found as a person or a screen reader finds it; what is waited
-for is an event on the screen. A page that fails by itself fails the test.
+Law: everything here goes through what is on the screen, found as a person or a screen reader finds it; what is
+waited for is an event on the screen. A page that fails by itself fails the test.
 Parts: `Browsers` (contexts, faults), `View` (one story on one page).
 """
 
@@ -115,6 +115,9 @@ class View:
     def told(self, number: int) -> Locator:
         """The prose of a turn."""
         return self.root.locator(f"article[data-turn='{number}']")
+
+    def avatar(self, name: str) -> Locator:
+        return self.root.locator(".jp-Novel-avatars").get_by_role("button", name=name, exact=True)
 
     def field(self, label: str) -> Locator:
         return self.root.get_by_label(label, exact=True)

@@ -1,7 +1,7 @@
 """Three people, three hosts of the face, one story: a JupyterLab panel, a notebook's output, the plain page.
 
-Ada's story is in a panel of JupyterLab, Ben's in the output of a cell whose kernel runs the agents, and Gus came by an
-invite to the plain page. The tests run in their order and go on with the same people.
+Ada's story is in a panel of JupyterLab, Ben's in the output of a cell whose kernel runs the agents, and Gus
+came by an invite to the plain page. The tests run in their order and go on with the same people.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ BLOCK = "import time\ntime.sleep(10)\nprint('awake')"
 WATCH = """() => {
   window.streamed = [];
   new MutationObserver(() => {
-    for (const prose of document.querySelectorAll(".jp-mod-streaming")) window.streamed.push(prose.textContent.length);
+    const told = document.querySelectorAll(".jp-mod-streaming");
+    for (const prose of told) window.streamed.push(prose.textContent.length);
   }).observe(document.body, {subtree: true, childList: true, characterData: true});
 }"""
 
@@ -189,9 +190,7 @@ def test_a_round_is_played(table: Table, shots: Path | None) -> None:
         view.get_ready()
     for name, view in table.views.items():
         view.is_in_turn(2)
-        assert view.page.evaluate("window.streamed").__len__() > 0, (
-            f"{name} saw the prose only when it was whole"
-        )
+        assert view.page.evaluate("window.streamed"), f"{name} saw the prose only when it was whole"
         expect(view.root.locator("article.jp-Novel-turn h2", has_text="Turn 1")).to_be_attached()
         shoot(view.page, shots, f"round-{name}")
     for name, (character, _) in players.items():
