@@ -61,7 +61,7 @@ export function Narrative({ until, onComment }: NarrativeProps): JSX.Element {
 
   const before = useRef(last?.node);
   useEffect(() => {
-    if (last !== undefined && told > 0 && before.current !== last.node) {
+    if (until === null && last !== undefined && told > 0 && before.current !== last.node) {
       before.current = last.node;
       announce(trans.__("Turn %1 was told.", last.entry.number));
     }
