@@ -54,6 +54,12 @@ class Looker:
         )
         if wide > 0:
             found.append(f"{wide} px to the side")
+        long = self.page.evaluate(
+            "document.querySelector('.jp-Novel-body') === null ? 0 :"
+            " document.documentElement.scrollHeight - document.documentElement.clientHeight"
+        )
+        if long > 0:
+            found.append(f"{long} px below the screen")
         if found:
             self.faults[screen] = found
 

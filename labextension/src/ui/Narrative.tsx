@@ -42,12 +42,14 @@ export function Narrative({ until, onComment }: NarrativeProps): JSX.Element {
   const path = pathOf(state.turns, until ?? tipOf(state));
   const bottom = useRef<HTMLDivElement>(null);
   const [behind, setBehind] = useState(false);
+  const pinned = useRef(true);
+  pinned.current = !behind && until === null;
   const text = provisional?.text ?? "";
   const last = path.at(-1);
   const told = last === undefined ? 0 : toldOf(state, last.node).length;
 
   useLayoutEffect(() => {
-    if (!behind && until === null) bottom.current?.scrollIntoView({ block: "end" });
+    if (pinned.current) bottom.current?.scrollIntoView({ block: "end" });
   }, [last?.node, text, told]);
 
   useEffect(() => {
@@ -56,7 +58,16 @@ export function Narrative({ until, onComment }: NarrativeProps): JSX.Element {
     if (box === null) return;
     const seen = (): void => setBehind(box.scrollHeight - box.scrollTop - box.clientHeight > AT_END);
     box.addEventListener("scroll", seen, { passive: true });
-    return () => box.removeEventListener("scroll", seen);
+    // What is above may turn out higher than was guessed, and the box may shrink: the end stays in sight.
+    const observer = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(() => {
+      if (pinned.current) box.scrollTop = box.scrollHeight;
+    });
+    observer?.observe(box);
+    if (end?.parentElement != null) observer?.observe(end.parentElement);
+    return () => {
+      box.removeEventListener("scroll", seen);
+      observer?.disconnect();
+    };
   }, []);
 
   const before = useRef(last?.node);
