@@ -159,7 +159,9 @@ def test_the_sdist_builds_without_node_and_brings_the_sources(packed: Packed) ->
 def test_an_installed_wheel_is_found_by_jupyterlab_and_needs_no_node(packed: Packed, tmp_path: Path) -> None:
     place = tmp_path / "environment"
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
-    run(tmp_path, *pip, "--no-deps", "--no-index", "--prefix", str(place), str(packed.wheel_file))
+    # Without --ignore-installed pip would first remove the installation that runs this test.
+    apart = ("--ignore-installed", "--no-deps", "--no-index", "--prefix", str(place))
+    run(tmp_path, *pip, *apart, str(packed.wheel_file))
     found = get_federated_extensions([str(place / "share/jupyter/labextensions")])
     assert [(name, data["version"]) for name, data in found.items()] == [
         ("@novel-jupyter/labextension", novel_jupyter.__version__)
