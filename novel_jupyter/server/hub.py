@@ -30,7 +30,7 @@ from .config import Config
 from .connection import Connection, Flusher
 from .events_log import Log
 from .frames import message
-from .guests import Guests, Tickets
+from .guests import Guests, Tickets, guest_of
 from .identity import KernelTokens
 from .node import NodeLife
 from .ports import SessionInfo, SessionNotFound, Store
@@ -197,6 +197,8 @@ class Hub:
                 self._close(connection, 4004)
             elif connection.principal.is_kernel and not self.tokens.is_running(connection.principal):
                 self._close(connection, 4503)
+            elif self._is_uninvited(connection.principal):
+                self._close(connection, 4503)
         self.node.every(now)
         self._rechecks.every(now)
         for session in self.all_live():
@@ -207,6 +209,11 @@ class Hub:
             idle = session.idle_since()
             if idle is not None and now - idle >= self.config.idle_timeout:
                 self._drop(session)
+
+    def _is_uninvited(self, principal: Principal) -> bool:
+        """Whether a guest may be here no more: also one who has not joined, whom the session does not see."""
+        session = self.live(principal.only) if principal.only is not None else None
+        return session is not None and guest_of(session, principal.user_id) is None
 
     def _close(self, connection: Connection, code: int) -> None:
         self.log.info("closed", connection=connection.id, code=code)
