@@ -195,9 +195,7 @@ class Hub:
                 self._close(connection, 4002)
             elif connection.expires is not None and connection.expires < time.time():
                 self._close(connection, 4004)
-            elif connection.principal.is_kernel and not self.tokens.is_running(connection.principal):
-                self._close(connection, 4503)
-            elif self._is_uninvited(connection.principal):
+            elif self._is_out(connection.principal):
                 self._close(connection, 4503)
         self.node.every(now)
         self._rechecks.every(now)
@@ -210,8 +208,12 @@ class Hub:
             if idle is not None and now - idle >= self.config.idle_timeout:
                 self._drop(session)
 
-    def _is_uninvited(self, principal: Principal) -> bool:
-        """Whether a guest may be here no more: also one who has not joined, whom the session does not see."""
+    def _is_out(self, principal: Principal) -> bool:
+        """Whether a kernel has stopped, or a guest may be here no more: also one who has joined nothing, and
+        whom the session does not see.
+        """
+        if principal.is_kernel:
+            return not self.tokens.is_running(principal)
         session = self.live(principal.only) if principal.only is not None else None
         return session is not None and guest_of(session, principal.user_id) is None
 
