@@ -1,4 +1,4 @@
-"""How guests come to an end: uses, revocation, removal, expiry; and that what has ended opens nothing.
+"""How guests come to an end (SPEC R96-R98): uses, revocation, removal, expiry; what has ended opens nothing.
 
 Law: over a real server where no time must pass; where it must, in this process, with a clock that is wrong.
 Parts: uses, cookies that take each other's place, revocation and removal, expiry.

@@ -1,4 +1,4 @@
-"""A guest's cookie and the rest of Jupyter: JupyterLab, collaboration, terminals, kernels, files.
+"""A guest's cookie and the rest of Jupyter: JupyterLab, collaboration, terminals, kernels, files (SPEC R101).
 
 Law: what is refused is there and answers its owner, or the test would show nothing. The cookie is sent as an
 attacker would: with every request, and as whatever Jupyter takes for a credential.
