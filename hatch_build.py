@@ -43,12 +43,14 @@ def is_fresh(root: Path) -> bool:
     if not all(file.is_file() for file in built):
         return False
     folder = root / "labextension"
-    sources = [folder / "package.json", *folder.glob("src/**/*.ts*"), *folder.glob("style/*")]
+    settings = [folder / "package.json", folder / "package-lock.json", *folder.glob("tsconfig*.json")]
+    sources = [*settings, *folder.glob("src/**/*.ts*"), *folder.glob("style/*"), *folder.glob("scripts/*")]
     newest = max(int(file.stat().st_mtime) for file in sources if file.is_file())
     return all(int(file.stat().st_mtime) >= newest for file in built)
 
 
 def build(root: Path) -> None:
+    """Install the tools that the lock file names, and build. Raises CalledProcessError."""
     scripts = Path(sys.executable).parent
     env = {
         **os.environ,

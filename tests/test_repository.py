@@ -131,6 +131,7 @@ def test_versions_agree() -> None:
     package = json.loads((ROOT / "labextension/package.json").read_text("utf8"))
     lock = json.loads((ROOT / "labextension/package-lock.json").read_text("utf8"))
     assert package["version"] == lock["version"] == __version__
+    assert f'VERSION = "{__version__}";' in (ROOT / "labextension/src/version.ts").read_text("utf8")
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf8")
 
 

@@ -157,7 +157,8 @@ class SessionsHandler(NovelHandler):
                 "status": info.status,
                 "created_at": info.created_at,
                 "last_activity": info.last_activity,
-                "members": len(info.members),
+                # People: a kernel that runs the agents is nobody to meet there.
+                "members": sum(not user_id.startswith("kernel:") for user_id, _ in info.members),
             }
             for info in page.sessions
         ]

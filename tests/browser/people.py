@@ -1,7 +1,7 @@
 """People at real browsers: what they do by clicks and keys, and what they see.
 
-Law: everything here goes through what is on the screen, found as a person or a screen reader finds it; what is
-waited for is an event on the screen. A page that fails by itself fails the test.
+Law: everything here goes through what is on the screen, found as a person or a screen reader finds it; what
+is waited for is an event on the screen. A page that fails by itself fails the test.
 Parts: `Browsers` (contexts, faults), `View` (one story on one page).
 """
 
@@ -81,18 +81,28 @@ class View:
         expect(panel).to_be_visible()
         return panel
 
+    def look_at_story(self) -> None:
+        """On a narrow screen the story is one of the tabs."""
+        tab = self.root.get_by_role("tab", name="Story", exact=True)
+        if tab.count():
+            tab.click()
+        expect(self.root.locator(".jp-Novel-main")).to_be_visible()
+
     def play(self, name: str) -> None:
         self.show("Cast")
         self.button(f"Play {name}").click()
+        self.look_at_story()
         expect(self.root.get_by_text(f"What does {name} do?")).to_be_visible()
 
     def propose(self, words: str) -> None:
+        self.look_at_story()
         box = self.root.get_by_role("combobox", name="do")
         box.press_sequentially(words, delay=10)
         box.press("Enter")
         expect(self.button("Withdraw")).to_be_visible()
 
     def get_ready(self) -> None:
+        self.look_at_story()
         self.button("Ready", exact=True).click()
 
     def say(self, words: str) -> None:
@@ -120,7 +130,7 @@ class View:
         return self.root.locator(".jp-Novel-avatars").get_by_role("button", name=name, exact=True)
 
     def field(self, label: str) -> Locator:
-        return self.root.get_by_label(label, exact=True)
+        return self.root.get_by_role("textbox", name=label, exact=True)
 
 
 def shoot(page: Page, folder: Path | None, name: str) -> None:

@@ -249,7 +249,8 @@ def test_the_second_viewer_of_a_notebook_sees_the_story_without_running_the_cell
     assert table.authors("chat", text="I do") == [table.user("Ada")]
     avatar = table.ben.root.locator(".jp-Novel-avatars").get_by_role("button", name="Ada", exact=True)
     expect(avatar).to_have_count(1)
-    expect(avatar.locator(".jp-Novel-tip")).to_contain_text("2 tabs")
+    avatar.hover()
+    expect(table.ben.root.get_by_role("tooltip")).to_contain_text("2 tabs")
     shoot(page, shots, "notebook-second-viewer")
     page.close()
 

@@ -82,6 +82,19 @@ async def test_a_session_from_its_creation_to_the_archive(server: ServerProcess)
 
 
 @pytest.mark.asyncio
+async def test_the_listing_counts_people_and_no_kernels(server: ServerProcess) -> None:
+    session = await create(server)
+    """R99"""
+    async with connect(server, "alice") as alice, connect(server, "bob", "b1") as bob:
+        await alice.join(session)
+        await bob.join(session)
+        assert (await alice.rule(session, "admit_host", kernel="kernel:k1"))["kind"] == "ack"
+        async with rest(server, "alice") as http:
+            listed = (await http.get("sessions")).json()["sessions"][0]
+        assert (listed["session_id"], listed["members"]) == (session, 2)
+
+
+@pytest.mark.asyncio
 async def test_exports_are_files_of_the_readers_view(stories: ServerProcess) -> None:
     async with rest(stories, "alice") as http:
         made = await http.post("sessions", json={"story": "nasty"})

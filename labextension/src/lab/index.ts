@@ -13,6 +13,7 @@ import { IStatusBar } from "@jupyterlab/statusbar";
 import { ITranslator, nullTranslator } from "@jupyterlab/translation";
 
 import { mount, type MountOptions, type Mounted } from "../ui";
+import { VERSION } from "../version";
 import { storyIcon } from "./icon";
 import { rendererFactory } from "./mime";
 import { LobbyPanel, StoryPanel } from "./panel";
@@ -177,6 +178,7 @@ const face: JupyterFrontEndPlugin<void> = {
   requires: [IStories],
   activate(_: JupyterFrontEnd, found: IStories): void {
     (globalThis as { [FACE]?: unknown })[FACE] = {
+      version: VERSION,
       mount: (element: HTMLElement, options: MountOptions): Mounted =>
         mount(element, { sessionId: options.sessionId, connected: found.connected(), trans: found.trans }),
     };

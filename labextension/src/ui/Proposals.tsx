@@ -160,7 +160,7 @@ function Box({ character, state, joined }: { character: string; state: StoryStat
           aria-controls={`${id}-list`}
           aria-autocomplete="list"
           aria-activedescendant={at >= 0 ? `${id}-${at}` : undefined}
-          placeholder={waits ? trans.__("For the next turn…") : trans.__("Choose below, or in your own words")}
+          placeholder={waits ? trans.__("For the next turn…") : trans.__("Choose, or in your words")}
           value={text}
           onInput={(event) => {
             setText(event.currentTarget.value);

@@ -1,13 +1,13 @@
 /**
  * The whole of one session on screen.
  *
- * Law: the story in the middle with what one does next below it, people and the rest beside it; on a narrow screen one
- * below the other. Parts of the screen talk to each other here and nowhere else: a jump to a turn, a comment on a
+ * Law: the story in the middle with what one does next below it, people and the rest beside it; on a narrow screen the
+ * story is one more of the tabs, which are at the lower edge. Parts of the screen talk to each other here and nowhere else: a jump to a turn, a comment on a
  * passage, the turn that one looks back at, the place where somebody is whom one follows.
  * Parts: `StoryView`, `LookingBack`, `NoticeList`, `tabOf`.
  */
-import type { JSX } from "preact";
-import { useCallback, useEffect, useReducer, useRef, useState } from "preact/hooks";
+import type { JSX, RefObject } from "preact";
+import { useCallback, useEffect, useId, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 
 import { Act } from "./Act";
 import { Banners } from "./Banners";
@@ -47,46 +47,68 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
   const title = useStory((state) => state.session?.title ?? "");
   const talk = useStory((state) => Object.keys(state.chat).length);
   const conflicts = useConflictCount();
-  const [tab, setTab] = useState("cast");
+  const [chosen, setTab] = useState(STORY);
   const [sheet, setSheet] = useState<string | null>(null);
   const [place, setPlace] = useState<Place>(null);
   const [about, setAbout] = useState<Passage | null>(null);
   const read = useRef(talk);
-  const root = useRef<HTMLDivElement>(null);
+  const [root, narrow] = useNarrow();
+  const main = useId();
   const scroll = useRef<HTMLDivElement>(null);
   useReading(scroll);
   useEffect(() => {
     if (title !== "") onTitle?.(title);
   }, [title]);
+  const tab = chosen === STORY && !narrow ? "cast" : chosen;
   if (tab === "talk") read.current = talk;
 
   const onComment = useCallback((passage: Passage) => {
     setAbout(passage);
     setTab("talk");
   }, []);
-  const onJump = useCallback((node: number) => {
-    const turn = root.current?.querySelector<HTMLElement>(`[data-node="${node}"]`);
+  const goal = useRef<number | null>(null);
+  const arrive = useCallback(() => {
+    const turn = root.current?.querySelector<HTMLElement>(`[data-node="${goal.current}"]`);
+    goal.current = null;
     turn?.scrollIntoView({ block: "start", behavior: isStill() ? "auto" : "smooth" });
     turn?.focus({ preventScroll: true });
   }, []);
+  const onJump = useCallback(
+    (node: number) => {
+      goal.current = node;
+      if (narrow && tab !== STORY) setTab(STORY);
+      else arrive();
+    },
+    [narrow, tab],
+  );
+  useEffect(() => {
+    if (goal.current !== null) arrive();
+  }, [tab]);
   const onShow = useCallback((target: string) => {
     const found = tabOf(target);
-    if (found === null) return;
+    if (found === null) return setTab(STORY);
     setTab(found.tab);
     setSheet(found.sheet ?? null);
   }, []);
 
+  // The tab that is shown leads back to its beginning.
+  const onMove = (to: string): void => {
+    if (to === "cast" && tab === "cast") setSheet(null);
+    setTab(to);
+  };
+
   const tabs: Tab[] = [
+    ...(narrow ? [{ id: STORY, label: trans.__("Story"), panel: main }] : []),
     {
       id: "cast",
       label: trans.__("Cast"),
-      render: () => (sheet === null ? <Cast onOpen={setSheet} /> : <Sheet character={sheet} onClose={() => setSheet(null)} />),
+      panel: () => (sheet === null ? <Cast onOpen={setSheet} /> : <Sheet character={sheet} onClose={() => setSheet(null)} />),
     },
     {
       id: "notes",
       label: trans.__("Notes"),
       mark: conflicts > 0,
-      render: () => (
+      panel: () => (
         <>
           <Notes />
           <Conflicts />
@@ -97,22 +119,22 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
       id: "talk",
       label: trans.__("Talk"),
       mark: talk > read.current,
-      render: () => <Chat about={about} onAbout={setAbout} onJump={onJump} />,
+      panel: () => <Chat about={about} onAbout={setAbout} onJump={onJump} />,
     },
-    { id: "map", label: trans.__("Map"), render: () => <Pictures place={place} onTurn={onJump} /> },
-    { id: "turns", label: trans.__("Turns"), render: () => <Timeline place={place} onScrub={setPlace} /> },
-    { id: "people", label: trans.__("People"), render: () => <People /> },
-    { id: "direct", label: trans.__("Direct"), render: () => <Director /> },
+    { id: "map", label: trans.__("Map"), panel: () => <Pictures place={place} onTurn={onJump} /> },
+    { id: "turns", label: trans.__("Turns"), panel: () => <Timeline place={place} onScrub={setPlace} /> },
+    { id: "people", label: trans.__("People"), panel: () => <People /> },
+    { id: "direct", label: trans.__("Direct"), panel: () => <Director /> },
   ];
 
   return (
-    <div class="jp-Novel" ref={root}>
+    <div class={`jp-Novel ${narrow ? "jp-mod-narrow" : ""}`} ref={root}>
       <Head title={title} />
       <Banners onJump={onJump} />
       <div class="jp-Novel-body">
-        <main class="jp-Novel-main">
+        <main class="jp-Novel-main" id={main} hidden={narrow && tab !== STORY}>
           <div class="jp-Novel-scroll" ref={scroll} tabIndex={0} role="region" aria-label={trans.__("The story so far")}>
-            <SceneHead />
+            {place === null ? <SceneHead /> : null}
             <Narrative until={place} onComment={onComment} />
           </div>
           {place === null ? null : <LookingBack place={place} onEnd={() => setPlace(null)} />}
@@ -121,12 +143,33 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
           <Proposals />
         </main>
         <aside class="jp-Novel-side" aria-label={trans.__("Beside the story")}>
-          <Tabs label={trans.__("Beside the story")} tabs={tabs} at={tab} onMove={setTab} />
+          <Tabs label={trans.__("Beside the story")} tabs={tabs} at={tab} onMove={onMove} />
         </aside>
       </div>
       <NoticeList notices={notices} />
     </div>
   );
+}
+
+const STORY = "story";
+/** Below this width (px) the story has the screen for itself. */
+const NARROW = 720;
+
+function useNarrow(): [RefObject<HTMLDivElement | null>, boolean] {
+  const root = useRef<HTMLDivElement>(null);
+  const [narrow, setNarrow] = useState(false);
+  useLayoutEffect(() => {
+    const { current } = root;
+    if (current === null || typeof ResizeObserver === "undefined") return;
+    const measure = (): void => {
+      if (current.clientWidth > 0) setNarrow(current.clientWidth < NARROW);
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(current);
+    return () => observer.disconnect();
+  }, []);
+  return [root, narrow];
 }
 
 /** Which tab shows a place of the story, and whose sheet; null: it is on the screen anyway, or nowhere. */

@@ -9,7 +9,8 @@ export interface Tab {
   readonly label: string;
   /** Something new is in there. */
   readonly mark?: boolean;
-  readonly render: () => ComponentChildren;
+  /** What is in its panel; the id of an element elsewhere that is its panel. */
+  readonly panel: string | (() => ComponentChildren);
 }
 
 export interface TabsProps {
@@ -51,7 +52,7 @@ export function Tabs({ label, tabs, at, onMove }: TabsProps): JSX.Element {
             role="tab"
             data-tab={tab.id}
             id={`${id}-tab-${tab.id}`}
-            aria-controls={`${id}-panel`}
+            aria-controls={typeof tab.panel === "string" ? tab.panel : `${id}-panel`}
             aria-selected={tab === shown}
             tabIndex={tab === shown ? 0 : -1}
             onClick={() => onMove(tab.id)}
@@ -61,9 +62,11 @@ export function Tabs({ label, tabs, at, onMove }: TabsProps): JSX.Element {
           </button>
         ))}
       </div>
-      <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${shown?.id ?? ""}`} tabIndex={0} class="jp-Novel-panel">
-        {shown?.render()}
-      </div>
+      {typeof shown?.panel === "function" ? (
+        <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-tab-${shown.id}`} tabIndex={0} class="jp-Novel-panel">
+          {shown.panel()}
+        </div>
+      ) : null}
     </div>
   );
 }

@@ -63,11 +63,11 @@ describe("records", () => {
     expect(texts("blockquote").slice(4)).toEqual(["the dog sat", "the bird sat"]);
     expect(texts("blockquote")[3]).toBe("(removed)");
     expect(texts("mark").slice(-2)).toEqual(["dog", "bird"]);
-    void act(() => button("Take what was kept aside: Notes on the scene").click());
+    void act(() => button("Take this instead: Notes on the scene").click());
     expect(desk.sent[0]?.body.data).toEqual({ kind: "settle", record: "/conflicts/4-0", take: true });
     await act(() => desk.settle({ kind: "error", level: "error", code: "no_record", message: "gone already" }));
     expect(desk.notices).toEqual(["gone already"]);
-    void act(() => button("Keep what stands: Scene: mood").click());
+    void act(() => button("Keep as it is: Scene: mood").click());
     expect(desk.sent[0]?.body.data).toEqual({ kind: "settle", record: "/suggestions/6-0", take: false });
   });
 
@@ -75,7 +75,7 @@ describe("records", () => {
     const desk = new Desk({ me: "eve", state: RECORDS });
     desk.join();
     page = show(desk, <Conflicts />);
-    expect(button("Keep what stands: Scene: mood").getAttribute("aria-disabled")).toBe("true");
+    expect(button("Keep as it is: Scene: mood").getAttribute("aria-disabled")).toBe("true");
     expect(texts(".jp-Novel-reason")[0]).toContain("You are a spectator");
   });
 });

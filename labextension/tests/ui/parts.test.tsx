@@ -51,7 +51,7 @@ describe("tabs", () => {
     const draw = (): void =>
       void act(() =>
         render(
-          <Tabs label="Beside" at={at} onMove={(to) => (at = to)} tabs={["a", "b", "c"].map((id) => ({ id, label: id, render: () => `panel ${id}` }))} />,
+          <Tabs label="Beside" at={at} onMove={(to) => (at = to)} tabs={["a", "b", "c"].map((id) => ({ id, label: id, panel: () => `panel ${id}` }))} />,
           box,
         ),
       );

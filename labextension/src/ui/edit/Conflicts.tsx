@@ -54,6 +54,7 @@ function RecordCard({ record }: { readonly record: KeptAside }): JSX.Element {
   const lost = wordsOf(trans, record.lost, record.removal === "lost");
   const suggested = record.kind === "suggestion";
   const unknown = trans.__("somebody");
+  const take = suggested ? trans.__("Take the suggestion") : trans.__("Take this instead");
   return (
     <article class={`jp-Novel-record jp-mod-${record.kind}`} aria-label={place} data-novel-target={record.path}>
       <h3 dir="auto">
@@ -66,10 +67,10 @@ function RecordCard({ record }: { readonly record: KeptAside }): JSX.Element {
         <Version title={suggested ? trans.__("Suggested") : trans.__("Kept aside")} by={nameOf.lost || unknown} text={lost} other={kept} />
       </div>
       <div class="jp-Novel-row">
-        <Act kind="accept" reason={reason} name={trans.__("Take what was kept aside: %1", place)} onDo={() => settle(true)}>
-          {suggested ? trans.__("Take the suggestion") : trans.__("Take this instead")}
+        <Act kind="accept" reason={reason} name={`${take}: ${place}`} onDo={() => settle(true)}>
+          {take}
         </Act>
-        <Act reason={reason} name={trans.__("Keep what stands: %1", place)} onDo={() => settle(false)}>
+        <Act reason={reason} name={trans.__("Keep as it is: %1", place)} onDo={() => settle(false)}>
           {trans.__("Keep as it is")}
         </Act>
       </div>
