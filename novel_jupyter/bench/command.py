@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from . import sizes, storms, workloads
+from .interrupts import heard
 from .machine import Split, described
 from .options import WORKLOADS, Options
 from .person import BenchError
@@ -49,7 +50,7 @@ def run_bench(
     machine = described(split)
     results: list[Result] = []
     code = 0
-    with TemporaryDirectory(prefix="novel-bench-", ignore_cleanup_errors=True) as folder:
+    with heard(), TemporaryDirectory(prefix="novel-bench-", ignore_cleanup_errors=True) as folder:
         run = Run(options, split, Path(folder), tell)
         for name in names:
             tell(f"{name}: {WORKLOADS[name]}")

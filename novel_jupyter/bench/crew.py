@@ -17,6 +17,7 @@ from time import monotonic_ns
 from typing import Any, Final, Self
 
 from .histogram import Histogram
+from .interrupts import held
 from .loop import Member, Place
 from .machine import Split, busy, pin, usage
 from .orders import Came, Come, Counted, Leave, Load, Stream
@@ -81,10 +82,11 @@ class Crew:
         for _ in range(split.workers):
             ours, theirs = context.Pipe()
             process = context.Process(target=work, args=(theirs,), daemon=True)
-            process.start()
+            with held():
+                process.start()
+                self._processes.append(process)
             theirs.close()
             self._pipes.append(ours)
-            self._processes.append(process)
             pin(process.pid or 0, split.clients)
 
     def __enter__(self) -> Self:

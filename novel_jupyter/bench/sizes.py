@@ -39,8 +39,8 @@ def memory(run: Run) -> Result:
     for target in targets:
         values: list[float] = []
         for _ in range(options.rounds):
-            target.start()
             try:
+                target.start()
                 with Crew(run.split) as crew:
                     if isinstance(target, Ours):
                         names = [f"p{n}" for n in range(count)]

@@ -22,6 +22,7 @@ from typing import Final, Protocol, Self
 from novel_jupyter.kernel.access import TOKEN_HEADER, KernelLogin
 from novel_jupyter.testing import ServerProcess, free_port
 
+from .interrupts import held
 from .loop import Member, Place
 from .machine import Split, pin
 from .person import BenchError
@@ -90,7 +91,8 @@ class Ours:
         return self.server.pid
 
     def start(self) -> None:
-        self.server.start()
+        with held():
+            self.server.start()
         pin(self.pid, self._split.servers)
 
     def stop(self) -> None:
@@ -235,7 +237,10 @@ class Reference:
     def start(self) -> None:
         """Raises BenchError when it does not listen in time."""
         command = [sys.executable, "-m", f"novel_jupyter.bench.refs.{self._kind.module}", str(self._port)]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with held():
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
         end = time.monotonic() + START_SECONDS
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > end:
