@@ -243,6 +243,8 @@ class _Task(TypedDict):
 class FrozenProposal(TypedDict):
     action: dict[str, JsonValue]
     user_id: str
+    overruled: NotRequired[bool]
+    """A director chose this action in the player's place."""
 
 
 class ResolveTask(_Task):
