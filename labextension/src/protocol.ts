@@ -1184,8 +1184,6 @@ export interface ResolveTask {
 
 /**
  * Tell the outcomes of `node`; answer with chunks and then `narrative` or `narration_failed`.
- *
- * `records` are what the host left for this with its result, so that a successor has it too.
  */
 export interface NarrateTask {
   kind: "turn_request";

@@ -315,7 +315,6 @@ class AgentHost:
     async def _resolve(self, request: Request) -> tuple[dict[str, JsonValue], list[Made]]:
         director, base = self.director, self.handle.sequence_id
         session = HostSession(request, self.handle.state)
-        outcome: TurnOutcome
         at_once = request.data["policy"] == "immediate" and len(session.proposals) == 1
         proposal = next(iter(session.proposals.values()), None)
         # What was overruled is no user's action, though it is adjudicated as it comes all the same.
