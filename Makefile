@@ -5,6 +5,7 @@
 #   make test    lint, types, all tests, also in a browser
 #   make llama   the tests of models, also against a real one that runs here (200 MB, a minute)
 #   make face    build what browsers load: the JupyterLab extension and the plain page
+#   make browser the tests in a browser alone; NOVEL_SHOTS=folder keeps pictures of the screens
 #   make eval    play every bundled story 500 times and print the measures (some minutes)
 #   make types   write what follows from the Python models anew: schemas, TypeScript types, tables
 #   make clean   remove the environment and everything generated

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from novel_jupyter.core.errors import way_of
 from novel_jupyter.core.model import RuleState, State
-from novel_jupyter.core.views import ALL, rules_of
+from novel_jupyter.core.views import ALL, person_of, rules_of
 from novel_jupyter.story.brain import Brain
 from novel_jupyter.story.chronicler import ChroniclerAgent
 from novel_jupyter.story.director import DirectorAgent
@@ -58,7 +58,9 @@ class Story:
         self.log = Log(self._names, handle.state)
         """Everything that this kernel saw happen, as a table: `pd.DataFrame(story.log)`. See `load`."""
         self._outcomes: dict[int, list[Mapping[str, Any]]] = {}
-        self._showing = Showing(handle, lambda: self.url, client.user["kind"] == "kernel")
+        # A kernel whose person is known is one of another server than the session's (a service's client).
+        home = client.user["kind"] == "kernel" and person_of(client.user["user_id"]) is None
+        self._showing = Showing(handle, lambda: self.url, home)
         handle.on("event", self.log.add)
         handle.on("resolved", self._resolved)
 

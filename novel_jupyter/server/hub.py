@@ -30,7 +30,7 @@ from .config import Config
 from .connection import Connection, Flusher
 from .events_log import Log
 from .frames import message
-from .guests import Guests, Tickets
+from .guests import Guests, Tickets, guest_of
 from .identity import KernelTokens
 from .node import NodeLife
 from .ports import SessionInfo, SessionNotFound, Store
@@ -195,7 +195,7 @@ class Hub:
                 self._close(connection, 4002)
             elif connection.expires is not None and connection.expires < time.time():
                 self._close(connection, 4004)
-            elif connection.principal.is_kernel and not self.tokens.is_running(connection.principal):
+            elif self._is_out(connection.principal):
                 self._close(connection, 4503)
         self.node.every(now)
         self._rechecks.every(now)
@@ -207,6 +207,15 @@ class Hub:
             idle = session.idle_since()
             if idle is not None and now - idle >= self.config.idle_timeout:
                 self._drop(session)
+
+    def _is_out(self, principal: Principal) -> bool:
+        """Whether a kernel has stopped, or a guest may be here no more: also one who has joined nothing, and
+        whom the session does not see.
+        """
+        if principal.is_kernel:
+            return not self.tokens.is_running(principal)
+        session = self.live(principal.only) if principal.only is not None else None
+        return session is not None and guest_of(session, principal.user_id) is None
 
     def _close(self, connection: Connection, code: int) -> None:
         self.log.info("closed", connection=connection.id, code=code)

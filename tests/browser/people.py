@@ -130,7 +130,7 @@ class View:
         return self.root.locator(".jp-Novel-avatars").get_by_role("button", name=name, exact=True)
 
     def field(self, label: str) -> Locator:
-        return self.root.get_by_label(label, exact=True)
+        return self.root.get_by_role("textbox", name=label, exact=True)
 
 
 def shoot(page: Page, folder: Path | None, name: str) -> None:

@@ -1,13 +1,14 @@
 """A session with something of everything on its screens, made by people's own commands.
 
-Parts: `set_scene` (talk, a comment, a conflict, branches, long and right-to-left names), `in_thread`.
+Parts: `set_scene` (talk, a comment, a conflict, branches, long and right-to-left names), `in_thread`,
+`in_turn`, `is_hosted`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import httpx
@@ -21,6 +22,14 @@ RIGHT_TO_LEFT = "נועה בת־חן אברהם"
 
 
 T = TypeVar("T")
+
+
+def in_turn(number: int) -> Callable[[Any], bool]:
+    return lambda state: bool(state["turn"]["number"] == number)
+
+
+def is_hosted(state: Any) -> bool:
+    return bool(state["host"]["holder"])
 
 
 def in_thread(work: Coroutine[Any, Any, T]) -> T:
@@ -40,11 +49,13 @@ async def _played(server: ServerProcess, story: str) -> str:
         login = {"Authorization": f"token {server.token_of('ada')}"}
         async with httpx.AsyncClient(base_url=server.url, headers=login, trust_env=False) as http:
             (await http.post(f"novel/api/sessions/{session_id}/host", json={})).raise_for_status()
-        await ada.wait_for(lambda state: state["host"]["holder"], 60)
-        seats = [seat for seat, one in ada.state["seats"].items() if one["playable"]]
+        await ada.wait_for(is_hosted, 60)
+        begun: Any = ada.state
+        seats = [seat for seat, one in begun["seats"].items() if one["playable"]]
         await ben.claim(seats[0])
         await _play(ada, ben, seats[0], 1)
-        fork = ada.state["turn"]["parent"]
+        forked: Any = ada.state
+        fork = forked["turn"]["parent"]
         await _play(ada, ben, seats[0], 2)
         await _play(ada, ben, seats[0], 3)
         await ada.branch("what-if", fork)
@@ -56,11 +67,11 @@ async def _played(server: ServerProcess, story: str) -> str:
 
 async def _play(ada: Any, ben: Any, seat: str, turn: int) -> None:
     """Ben's character does something in this turn, and it is told."""
-    await ben.wait_for(lambda state: state["turn"]["number"] == turn, 30)
+    await ben.wait_for(in_turn(turn), 30)
     await ben.propose(seat, {"kind": "free", "text": "I look at everybody in turn"})
     await ben.ready(seat)
     for one in (ada, ben):
-        await one.wait_for(lambda state: state["turn"]["number"] == turn + 1, 60)
+        await one.wait_for(in_turn(turn + 1), 60)
 
 
 async def _talk(ada: Any, ben: Any) -> None:

@@ -19,6 +19,10 @@ OPEN = """
 import novel_jupyter as nj
 story = await nj.open("lighthouse", seed="7", pace=1e6)
 """
+SEEN = """(
+    story.session_id, story.client.base_url,
+    story._repr_mimebundle_()["application/vnd.novel-jupyter.session+json"],
+)"""
 MOST_TURNS = 60
 
 
@@ -54,8 +58,9 @@ async def test_two_people_on_their_own_servers_play_to_the_end(
     ):
         await alice.visit()
         await bob.visit()
-        session, where = await kernel.run(OPEN, "story.handle.session_id, story.client.base_url")
+        session, where, shown = await kernel.run(OPEN, SEEN)
         assert where.endswith(f":{servers.service_ports[0]}/services/novel/")
+        assert (shown["session_id"], shown["home"]) == (session, False), "its own server does not keep it"
         async with alice.socket() as hers, bob.socket() as his:
             await hers.join(session)
             await his.join(session)

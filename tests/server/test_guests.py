@@ -205,9 +205,13 @@ async def test_revoking_closes_live_sockets(server: ServerProcess) -> None:
 
 
 async def test_a_ticket_opens_one_socket(server: ServerProcess) -> None:
+    """R99, R101"""
     session = await create(server)
     async with browser(server) as http:
         await arrive(http, await invite(server, session))
+        elsewhere = {"X-XSRFToken": "of another site"}
+        answer = await http.post("novel/api/ticket", json={"session_id": session}, headers=elsewhere)
+        assert answer.status_code == 403
         once = await ticket(http, session)
         async with guest_socket(server, once):
             pass

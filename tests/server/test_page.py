@@ -1,4 +1,4 @@
-"""The plain page over a real server: nobody's data in it, nothing foreign let in, and a guest's whole way.
+"""The plain page over a real server (SPEC R100-R102): nothing foreign let in, and a guest's whole way.
 
 Parts: the document, its files, what a character may try, a guest from the link to the socket, hostile texts.
 """

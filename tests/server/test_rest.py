@@ -84,6 +84,7 @@ async def test_a_session_from_its_creation_to_the_archive(server: ServerProcess)
 @pytest.mark.asyncio
 async def test_the_listing_counts_people_and_no_kernels(server: ServerProcess) -> None:
     session = await create(server)
+    """R99"""
     async with connect(server, "alice") as alice, connect(server, "bob", "b1") as bob:
         await alice.join(session)
         await bob.join(session)

@@ -1,4 +1,4 @@
-"""The agents are started from a page: a real server starts a real kernel, which plays.
+"""The agents are started from a page: a real server starts a real kernel, which plays (SPEC R103).
 
 Parts: started and stopped, and who may not.
 """

@@ -2,13 +2,16 @@
  * A story in a notebook's output, live for everybody who looks at the notebook.
  *
  * Law: the output says which session is meant and what it looked like when the cell ran, and nothing else is believed
- * of it. It is shown with the viewer's own login, so it is safe in notebooks that are not trusted.
+ * of it. It is shown with the viewer's own login, so it is safe in notebooks that are not trusted. A session that this
+ * server does not keep is shown as the output's own copy, as text.
  */
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import { Widget } from "@lumino/widgets";
 import type { Message } from "@lumino/messaging";
 
+import type { JsonValue } from "../protocol";
 import { mount, type Mounted } from "../ui";
+import { copyOf, elsewhere } from "./copy";
 import type { IStories } from "./stories";
 
 export const MIME = "application/vnd.novel-jupyter.session+json";
@@ -32,12 +35,17 @@ class StoryOutput extends Widget implements IRenderMime.IRenderer {
   }
 
   renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const found = sessionOf(model.data[MIME]);
+    const { rest, trans } = this.#stories;
+    const data = model.data[MIME] as JsonValue | undefined;
+    const named = sessionOf(data);
+    const other = named === null ? null : elsewhere(data, rest.baseUrl);
+    const found = other === null ? named : null;
     if (found !== this.#sessionId) {
       this.#release();
       this.#sessionId = found;
     }
-    if (found === null) this.node.textContent = this.#stories.trans.__("This output names no story session.");
+    if (named !== null && other !== null) this.node.replaceChildren(copyOf(trans, rest, named, data, other));
+    else if (found === null) this.node.textContent = trans.__("This output names no story session.");
     else if (this.isAttached) this.#mount();
     return Promise.resolve();
   }

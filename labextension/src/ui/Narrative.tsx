@@ -80,13 +80,7 @@ export function Narrative({ until, onComment }: NarrativeProps): JSX.Element {
 
   return (
     <section class="jp-Novel-narrative" aria-label={trans.__("The story")}>
-      {earlier.load === null ? null : (
-        <p class="jp-Novel-center">
-          <Act kind="quiet" onDo={earlier.load}>
-            {trans.__("Show earlier turns")}
-          </Act>
-        </p>
-      )}
+      {earlier.load === null ? null : <ShowEarlier load={earlier.load} />}
       {path.length === 0 && text === "" ? <Opening /> : null}
       {earlier.turns.map(({ shown, told: entries }) => (
         <TurnText key={shown.node} shown={shown} told={entries} names={state.seats} anchors={NONE} onComment={onComment} />
@@ -121,6 +115,46 @@ export function Narrative({ until, onComment }: NarrativeProps): JSX.Element {
         </p>
       ) : null}
     </section>
+  );
+}
+
+/** How near (px) to the beginning more of it is read. */
+const AHEAD = 800;
+
+/** Reads what is older when one comes near it, or on demand; what one looks at stays where it is. */
+function ShowEarlier({ load }: { load: () => Promise<void> }): JSX.Element {
+  const { trans } = useFace();
+  const line = useRef<HTMLParagraphElement>(null);
+  const [busy, setBusy] = useState(false);
+  const latest = useRef(load);
+  latest.current = load;
+  const go = async (): Promise<void> => {
+    const box = line.current === null ? null : scroller(line.current);
+    const below = box === null ? 0 : box.scrollHeight - box.scrollTop;
+    setBusy(true);
+    await latest.current();
+    requestAnimationFrame(() => {
+      if (box !== null) box.scrollTop = box.scrollHeight - below;
+      setBusy(false);
+    });
+  };
+  useEffect(() => {
+    if (busy || line.current === null || typeof IntersectionObserver === "undefined") return;
+    const observer = new IntersectionObserver(
+      ([entry]) => {
+        if (entry?.isIntersecting === true) void go();
+      },
+      { root: scroller(line.current), rootMargin: `${AHEAD}px 0px` },
+    );
+    observer.observe(line.current);
+    return () => observer.disconnect();
+  }, [busy]);
+  return (
+    <p class="jp-Novel-center" ref={line}>
+      <Act kind="quiet" onDo={go}>
+        {trans.__("Show earlier turns")}
+      </Act>
+    </p>
   );
 }
 

@@ -91,6 +91,12 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
     setSheet(found.sheet ?? null);
   }, []);
 
+  // The tab that is shown leads back to its beginning.
+  const onMove = (to: string): void => {
+    if (to === "cast" && tab === "cast") setSheet(null);
+    setTab(to);
+  };
+
   const tabs: Tab[] = [
     ...(narrow ? [{ id: STORY, label: trans.__("Story"), panel: main }] : []),
     {
@@ -137,7 +143,7 @@ export function StoryView({ notices, onTitle }: StoryViewProps): JSX.Element {
           <Proposals />
         </main>
         <aside class="jp-Novel-side" aria-label={trans.__("Beside the story")}>
-          <Tabs label={trans.__("Beside the story")} tabs={tabs} at={tab} onMove={setTab} />
+          <Tabs label={trans.__("Beside the story")} tabs={tabs} at={tab} onMove={onMove} />
         </aside>
       </div>
       <NoticeList notices={notices} />

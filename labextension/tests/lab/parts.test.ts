@@ -9,6 +9,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 vi.mock("@jupyterlab/ui-components", () => import("../support/jupyterlab"));
 vi.mock("../../src/ui", async (original) => ({ ...(await original<object>()), mount: vi.fn() }));
 
+import { elsewhere } from "../../src/lab/copy";
 import { MIME, rendererFactory, sessionOf } from "../../src/lab/mime";
 import { StoryPanel } from "../../src/lab/panel";
 import { Status, statusText } from "../../src/lab/Status";
@@ -46,10 +47,13 @@ class Line {
   }
 }
 
+const asked = vi.fn(async (_: string): Promise<unknown> => ({ service_urls: [] }));
+
 function stories(): IStories & { line: Line | null } {
   const connected = {};
   const found = {
     trans: asWritten,
+    rest: { baseUrl: "http://lab.test/base/", ask: asked },
     line: null as Line | null,
     connected: () => connected,
     get connection() {
@@ -147,6 +151,59 @@ describe("an output", () => {
     expect(output.node.textContent).toBe("This output names no story session.");
     expect(output.node.children).toHaveLength(0);
     expect(mount).not.toHaveBeenCalled();
+    output.dispose();
+  });
+});
+
+describe("an output of a session that another server keeps", () => {
+  const mirror = {
+    title: "The <b>Log</b>",
+    as_of: "2026-01-01T00:00:00.000Z",
+    scene: { text: "Once." },
+    turns: [{ number: 2, prose: "It rained.\n\n<img src=x onerror=alert(1)>" }],
+  };
+  const show = async (data: object): Promise<Widget> => {
+    const output = rendererFactory(stories()).createRenderer({} as never);
+    await output.renderModel({ data: { [MIME]: { session_id: ONE, ...data } } } as never);
+    Widget.attach(output, document.body);
+    return output;
+  };
+
+  it.each([
+    [{ home: true, url: "http://other.test/novel/s/1" }, null],
+    [{ url: "http://other.test/novel/s/1" }, null],
+    [{ home: false, url: "http://lab.test/base/novel/s/1" }, null],
+    [{ home: false, url: "http://lab.test/novel/s/1" }, "http://lab.test/novel/s/1"],
+    [{ home: false, url: "http://lab.test.evil/base/novel/s/1" }, "http://lab.test.evil/base/novel/s/1"],
+    [{ home: false, url: "javascript:alert(1)" }, ""],
+    [{ home: false }, ""],
+    [null, null],
+  ])("%o is at %s", (data, url) => expect(elsewhere(data, "http://lab.test/base/")).toBe(url));
+
+  it("is its copy, as text, with the way to its page", async () => {
+    const output = await show({ home: false, url: "http://other.test/novel/s/1", mirror });
+    expect(mount).not.toHaveBeenCalled();
+    expect(output.node.textContent).toContain("copy to read, as of 2026-01-01T00:00:00.000Z");
+    expect(output.node.querySelector("h3")?.textContent).toBe("The <b>Log</b>");
+    expect([...output.node.querySelectorAll("p")].at(-1)?.textContent).toBe("<img src=x onerror=alert(1)>");
+    expect(output.node.querySelector("img, b, script")).toBe(null);
+    expect(output.node.querySelector("a")?.href).toBe("http://other.test/novel/s/1");
+    output.dispose();
+  });
+
+  it("leads to the service that keeps this server's sessions, on the address that the browser is at", async () => {
+    asked.mockResolvedValueOnce({ service_urls: ["/services/novel/"] });
+    const output = await show({ home: false, url: "http://127.0.0.1:10101/services/novel/novel/s/1", mirror });
+    await vi.waitFor(() => expect(output.node.querySelector("a")?.href).toBe(`http://lab.test/services/novel/novel/s/${ONE}`));
+    expect(asked).toHaveBeenLastCalledWith("service");
+    output.dispose();
+  });
+
+  it.each([{ mirror: null }, { mirror: { turns: [null, 3, { prose: 7 }], title: {}, scene: [] } }, {}])("bears with %o", async (wrong) => {
+    asked.mockRejectedValueOnce(new TypeError("no network"));
+    const output = await show({ home: false, ...wrong });
+    expect(output.node.querySelector("h3")?.textContent).toBe("A story");
+    expect(output.node.querySelector("a")?.hidden).toBe(true);
     output.dispose();
   });
 });

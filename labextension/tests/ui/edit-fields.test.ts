@@ -3,7 +3,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { LONGEST_MS, QUIET_MS, fieldsOf, type Field } from "../../src/ui/edit/fields";
+import { LONGEST_MS, MS_PER_UNIT, QUIET_MS, fieldsOf, type Field } from "../../src/ui/edit/fields";
 import { statusOf } from "../../src/ui/edit/field";
 import { Desk, kept } from "./edit-support";
 
@@ -30,12 +30,21 @@ describe("sending", () => {
     await desk.accept();
     expect(statusOf(field.state)).toBe("saved");
     let typed = "lamp o";
-    for (let ms = 0; ms < LONGEST_MS; ms += 100) {
+    for (let ms = 0; ms < LONGEST_MS; ms += QUIET_MS - 1) {
       field.type((typed += "x"));
       expect(desk.sent).toHaveLength(0);
-      vi.advanceTimersByTime(100);
+      vi.advanceTimersByTime(QUIET_MS - 1);
     }
     expect(desk.wanted()).toBe(typed);
+  });
+
+  test("waits longer with a long text, which every edit carries whole", () => {
+    const { desk, field } = made();
+    field.type("x".repeat(10_000));
+    vi.advanceTimersByTime(QUIET_MS + 10_000 * MS_PER_UNIT - 2);
+    expect(desk.sent).toHaveLength(0);
+    vi.advanceTimersByTime(2);
+    expect(desk.sent).toHaveLength(1);
   });
 
   test("has one edit on its way, and sends the rest after it", async () => {

@@ -78,9 +78,6 @@ export function TextField({ path, label, multiline = false, placeholder, reason 
           onInput={bound.onInput}
           onCompositionStart={bound.onCompositionStart}
           onCompositionEnd={bound.onCompositionEnd}
-          onSelect={bound.onSelect}
-          onKeyUp={bound.onSelect}
-          onPointerUp={bound.onSelect}
           onFocus={bound.onFocus}
           onBlur={bound.onBlur}
           onKeyDown={(event) => {

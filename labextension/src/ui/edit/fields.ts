@@ -15,8 +15,11 @@ import type { Note, Session } from "../../session";
 import { answered, arrived, chose, isDirty, isUnsaved, maySend, opened, refused, sent, typed, undone } from "./field";
 import type { FieldState, Moved, Outcome } from "./field";
 
-export const QUIET_MS = 200;
-export const LONGEST_MS = 1_000;
+/** Between letters of a quick typist there is more quiet than this. */
+export const QUIET_MS = 30;
+export const LONGEST_MS = 150;
+/** An edit carries the whole text; this much longer is waited for each unit, so that a long text is sent seldom. */
+export const MS_PER_UNIT = 0.05;
 const AGAIN_MS = 1_000;
 
 export interface Ports {
@@ -262,11 +265,12 @@ export class Field {
     this.#set({ ...(isDirty(state) ? state : typed(state, text)), refusal });
   }
 
-  #soon(quiet = QUIET_MS): void {
+  #soon(pause = 0): void {
     this.#cancel?.();
     const now = this.#ports.now();
     this.#since ??= now;
-    const wait = Math.max(0, Math.min(quiet, this.#since + LONGEST_MS - now));
+    const longer = this.state.local.length * MS_PER_UNIT;
+    const wait = Math.max(pause, Math.min(QUIET_MS + longer, this.#since + LONGEST_MS + longer - now));
     this.#cancel = this.#ports.after(wait, () => this.#send());
   }
 

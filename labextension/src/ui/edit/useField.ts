@@ -23,7 +23,6 @@ export interface Bound {
   readonly onInput: () => void;
   readonly onCompositionStart: () => void;
   readonly onCompositionEnd: () => void;
-  readonly onSelect: () => void;
   readonly onFocus: () => void;
   readonly onBlur: () => void;
   readonly onKeyDown: (event: KeyboardEvent) => void;
@@ -78,14 +77,17 @@ export function useField(path: string): Bound {
     });
   }, [field]);
 
-  useEffect(
-    () => () => {
+  useEffect(() => {
+    // Sooner than the key is let go, and by whatever means it moved.
+    const tell = (): void => show(says.current);
+    document.addEventListener("selectionchange", tell);
+    return () => {
+      document.removeEventListener("selectionchange", tell);
       clearTimeout(quiet.current);
       field.flush();
       if (focused.current) session.cursor({ target: "" });
-    },
-    [field],
-  );
+    };
+  }, [field]);
 
   const typed = (): void => {
     if (box.current === null || composing.current !== null) return;
@@ -109,7 +111,6 @@ export function useField(path: string): Bound {
       put(text, move);
       typed();
     },
-    onSelect: () => show(says.current),
     onFocus: () => {
       focused.current = true;
       untouched.current = true;
