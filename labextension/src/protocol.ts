@@ -1264,7 +1264,7 @@ export interface ProposalState {
 }
 
 /**
- * Whose word stands in the place of the player's, and why (SPEC R99).
+ * Whose word stands in the place of the player's, and why (SPEC R66).
  */
 export interface Overruling {
   by: string;

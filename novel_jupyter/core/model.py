@@ -96,7 +96,7 @@ class SeatState(TypedDict):
 
 
 class Overruling(TypedDict):
-    """Whose word stands in the place of the player's, and why (SPEC R99)."""
+    """Whose word stands in the place of the player's, and why (SPEC R66)."""
 
     by: str
     reason: str

@@ -1,4 +1,4 @@
-"""A director's word in the place of a player's (SPEC R99-R101).
+"""A director's word in the place of a player's (SPEC R66-R68).
 
 Law: it is said openly, with its author and a reason, and stands for the turn; only whoever directs takes it
 back (by `withdraw`). It goes through the turn as any proposal does.

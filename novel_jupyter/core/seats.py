@@ -58,7 +58,7 @@ def claim(ctx: Context, data: OnCharacter) -> None:
 
 def release_ops(ctx: Context, character: str) -> list[Op]:
     """What frees a seat, its owner's open proposal and votes for it included; what a director overruled is
-    no longer the owner's, and stays (SPEC R100).
+    no longer the owner's, and stays (SPEC R67).
     """
     seat, turn = ctx.rules["seats"][character], ctx.rules["turn"]
     patch = [put(f"/seats/{character}/owner", None), put(f"/seats/{character}/understudy", False)]

@@ -86,7 +86,7 @@ def check_action(ctx: Context, action: dict[str, JsonValue]) -> None:
 
 
 def withdraw(ctx: Context, data: OnCharacter) -> None:
-    """A player takes a proposal back; whoever directs, what was overruled (SPEC R100)."""
+    """A player takes a proposal back; whoever directs, what was overruled (SPEC R67)."""
     if "overruled" in open_proposal(ctx, data.character):
         if reason_not(standing_of(ctx.draft.state, ctx.author), "overrule"):
             raise Refused("overruled")

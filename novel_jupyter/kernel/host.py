@@ -26,7 +26,7 @@ from novel_jupyter.story.brain import Brain, BrainError
 from novel_jupyter.story.chronicler import ChroniclerAgent, chunk
 from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.persona import PersonaAgent
-from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnOutcome, TurnRecord
+from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnRecord
 
 from .advising import Advising
 from .agents import Agents

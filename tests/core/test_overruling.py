@@ -1,4 +1,4 @@
-"""A director's word in the place of a player's (SPEC R99-R101)."""
+"""A director's word in the place of a player's (SPEC R66-R68)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def actions(table: Table) -> dict[str, JsonValue]:
 
 
 def test_another_action_takes_the_place_of_a_proposal_and_says_by_whom_and_why() -> None:
-    """R99"""
+    """R66"""
     table = proposed()
     table.ok(CAROL, "ready", character="tom")
     before = table.rules["turn"]["proposals"]["tom"]
@@ -66,7 +66,7 @@ def test_another_action_takes_the_place_of_a_proposal_and_says_by_whom_and_why()
 
 @pytest.mark.parametrize("view", ["public", "seats:mara", "seats:tom", "seats:director", "all"])
 def test_everybody_reads_the_reason(view: str) -> None:
-    """R5, R99: a proposal is public, and so is the word against it."""
+    """R5, R66: a proposal is public, and so is the word against it."""
     table = proposed()
     overrule(table)
     turn = project_state(table.state, view)["turn"]
@@ -74,7 +74,7 @@ def test_everybody_reads_the_reason(view: str) -> None:
 
 
 def test_what_cannot_be_overruled() -> None:
-    """R6, R99"""
+    """R6, R66"""
 
     def check(action: Mapping[str, JsonValue]) -> None:
         if action.get("kind") == "fly":
@@ -103,7 +103,7 @@ def test_what_cannot_be_overruled() -> None:
 
 @pytest.mark.parametrize("reason", ["", "   ", "\n\t \u3000", "x" * 501])
 def test_a_reason_is_said_and_bounded(reason: str) -> None:
-    """R99"""
+    """R66"""
     table = proposed()
     with pytest.raises(Refused) as refused:
         table.send(DAN, "overrule", character="tom", action=WAIT, reason=reason)
@@ -112,7 +112,7 @@ def test_a_reason_is_said_and_bounded(reason: str) -> None:
 
 
 def test_the_same_command_overrules_once() -> None:
-    """R3, R99"""
+    """R3, R66"""
     table = proposed()
     first = table.send(DAN, "overrule", id="d:1", character="tom", action=WAIT, reason=WHY)
     head = table.head
@@ -126,7 +126,7 @@ def test_the_same_command_overrules_once() -> None:
 
 
 def test_what_was_overruled_is_the_directors_alone() -> None:
-    """R100: nobody gets round it by proposing, withdrawing, or leaving the seat and taking it again."""
+    """R67: nobody gets round it by proposing, withdrawing, or leaving the seat and taking it again."""
     table = proposed()
     overrule(table)
     table.no("overruled", CAROL, "propose", character="tom", action=SEARCH)
@@ -140,7 +140,7 @@ def test_what_was_overruled_is_the_directors_alone() -> None:
 
 
 def test_whoever_directs_takes_it_back_or_says_it_otherwise() -> None:
-    """R100"""
+    """R67"""
     table = proposed()
     overrule(table)
     table.ok(ALICE, "overrule", character="tom", action=None, reason="He is not here.")
@@ -156,7 +156,7 @@ def test_whoever_directs_takes_it_back_or_says_it_otherwise() -> None:
 
 
 def test_the_owner_of_the_seat_says_ready_to_it_and_the_turn_goes_on() -> None:
-    """R34, R100"""
+    """R34, R67"""
     table = proposed()
     table.ok(BOB, "ready", character="mara")
     overrule(table)
@@ -172,7 +172,7 @@ def test_the_owner_of_the_seat_says_ready_to_it_and_the_turn_goes_on() -> None:
 
 
 def test_what_is_locked_is_cancelled_first_and_what_waits_can_be_overruled() -> None:
-    """R32, R100"""
+    """R32, R67"""
     table = proposed()
     table.ok(DAN, "lock")
     table.no("no_proposal", DAN, "overrule", character="tom", action=WAIT, reason=WHY)
@@ -192,7 +192,7 @@ def test_what_is_locked_is_cancelled_first_and_what_waits_can_be_overruled() -> 
 def test_it_comes_again_with_cancel_and_reroll_and_goes_with_undo(
     action: dict[str, JsonValue] | None,
 ) -> None:
-    """R46, R61, R63, R100"""
+    """R46, R61, R63, R67"""
     table = proposed()
     overrule(table, action=action)
     table.ok(DAN, "lock")
@@ -222,7 +222,7 @@ def test_it_comes_again_with_cancel_and_reroll_and_goes_with_undo(
 
 
 def test_who_is_struck_out_does_nothing_and_no_agent_plays_them() -> None:
-    """R38, R101"""
+    """R38, R68"""
     table = proposed()
     overrule(table, action=None)
     table.ok(CAROL, "release", character="tom")
@@ -234,7 +234,7 @@ def test_who_is_struck_out_does_nothing_and_no_agent_plays_them() -> None:
 
 
 def test_votes_for_what_was_overruled_are_taken_back() -> None:
-    """R35, R99, R101"""
+    """R35, R66, R68"""
     table = proposed(turn_policy="vote")
     table.ok(BOB, "vote", character="tom")
     table.ok(CAROL, "vote", character="tom")
@@ -253,7 +253,7 @@ def test_votes_for_what_was_overruled_are_taken_back() -> None:
 @pytest.mark.parametrize("policy", ["round", "vote"])
 @pytest.mark.parametrize("way", ["deadline", "director"])
 def test_where_everything_is_struck_out_the_agents_play_alone(policy: str, way: str) -> None:
-    """R35, R36, R101"""
+    """R35, R36, R68"""
     table = proposed(turn_policy=policy, collect_timeout=30)
     overrule(table, "tom", None)
     overrule(table, "mara", None)
@@ -269,7 +269,7 @@ def test_where_everything_is_struck_out_the_agents_play_alone(policy: str, way: 
 
 
 def test_in_immediate_what_waits_is_overruled_and_what_is_struck_out_is_gone() -> None:
-    """R33, R101"""
+    """R33, R68"""
     table = seated(turn_policy="immediate")
     table.ok(BOB, "propose", character="mara", action=SEARCH)
     table.ok(CAROL, "propose", character="tom", action=SEARCH)
@@ -285,7 +285,7 @@ def test_in_immediate_what_waits_is_overruled_and_what_is_struck_out_is_gone() -
 
 
 def test_a_change_to_immediate_passes_over_what_was_struck_out() -> None:
-    """R27, R101"""
+    """R27, R68"""
     table = proposed()
     overrule(table, "mara", None)
     table.ok(DAN, "set_settings", turn_policy="immediate")

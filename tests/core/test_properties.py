@@ -142,7 +142,7 @@ def check_machine(phase: str, log: Log, event: Event) -> None:
 
 def check_overrulings(log: Log) -> None:
     """Only who directs changes what was overruled, nothing that was struck out is voted for, and no host
-    decides for its character (R99-R101).
+    decides for its character (R66-R68).
     """
     for event in log.entries[rules_of(log.states[-1])["session"]["opening"] :]:
         before, after = (rules_of(log.states[event.sequence_id - n]) for n in (1, 0))
@@ -195,7 +195,7 @@ seeds, lengths = st.integers(0, 2**32 - 1), st.integers(1, 250)
 @settings(max_examples=100)
 @given(seeds, lengths)
 def test_any_schedule_over_a_bad_network_ends_well(seed: int, steps: int) -> None:
-    """R1-R5, R11-R15, R37, R40, R84-R86, R99-R101"""
+    """R1-R5, R11-R15, R37, R40, R84-R86, R66-R68"""
     check_all(played(seed, steps))
 
 

@@ -37,7 +37,7 @@ def _deeds(server: LocalServer) -> dict[str, tuple[str, str]]:
 
 
 async def test_what_was_overruled_happens_and_is_the_directors_choice() -> None:
-    """R99, R100"""
+    """R66, R67"""
     server, ana, bo = await _table()
     host = await hosting(server, server.line(kernel()))
     await bo.propose("ines", SEARCH)
@@ -58,7 +58,7 @@ async def test_what_was_overruled_happens_and_is_the_directors_choice() -> None:
 
 
 async def test_who_is_struck_out_does_nothing() -> None:
-    """R101"""
+    """R68"""
     server, ana, bo = await _table()
     host = await hosting(server, server.line(kernel()))
     await bo.propose("ines", SEARCH)
@@ -70,7 +70,7 @@ async def test_who_is_struck_out_does_nothing() -> None:
 
 
 async def test_a_kernel_overrules_nobody() -> None:
-    """R6, R99"""
+    """R6, R66"""
     server, _, bo = await _table()
     host = await hosting(server, server.line(kernel()))
     await bo.propose("ines", SEARCH)
@@ -81,7 +81,7 @@ async def test_a_kernel_overrules_nobody() -> None:
 
 
 async def test_in_immediate_what_was_overruled_is_no_users_action() -> None:
-    """R33, R101"""
+    """R33, R68"""
     asked: list[str] = []
 
     class Watching(DirectorAgent):
@@ -106,7 +106,7 @@ async def test_in_immediate_what_was_overruled_is_no_users_action() -> None:
 
 
 async def test_what_a_director_says_freely_is_not_read_to_the_player() -> None:
-    """R100: it is not theirs to take as another action."""
+    """R67: it is not theirs to take as another action."""
     server, ana, bo = await _table()
     await bo.propose("ines", SEARCH)
     await ana.overrule("ines", {"kind": "free", "text": "go to the cellar"}, "She sleepwalks.")
