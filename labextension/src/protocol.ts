@@ -8,6 +8,7 @@ export type ActionCommand =
   | Propose
   | OnCharacter
   | SetReady
+  | Overrule
   | Delegate
   | Direct
   | Retell
@@ -55,6 +56,7 @@ export type ErrorCode =
   | "not_admitted"
   | "not_joined"
   | "not_your_seat"
+  | "overruled"
   | "path_forbidden"
   | "phase"
   | "positional"
@@ -90,6 +92,7 @@ export type EventData =
   | SeatChanged
   | Proposed
   | Withdrawn
+  | Overruled
   | Ready
   | Voted
   | TurnMoved
@@ -156,6 +159,18 @@ export interface SetReady {
   kind: "ready";
   character: string;
   ready?: boolean;
+}
+
+/**
+ * A director's action in the place of what is proposed for a character; null: it is struck out.
+ */
+export interface Overrule {
+  kind: "overrule";
+  character: string;
+  action: {
+    [k: string]: JsonValue;
+  } | null;
+  reason: string;
 }
 
 /**
@@ -399,6 +414,7 @@ export interface AgentAction {
     | Propose
     | OnCharacter
     | SetReady
+    | Overrule
     | Delegate
     | Direct
     | Retell
@@ -875,6 +891,7 @@ export interface LoggedEvent {
     | SeatChanged
     | Proposed
     | Withdrawn
+    | Overruled
     | Ready
     | Voted
     | TurnMoved
@@ -970,6 +987,20 @@ export interface Withdrawn {
   kind: "withdrawn";
   turn: number;
   character: string;
+}
+
+/**
+ * A director's word in the place of a player's; `action` null: the proposal is struck out.
+ */
+export interface Overruled {
+  patch?: Op[];
+  kind: "overruled";
+  turn: number;
+  character: string;
+  action: {
+    [k: string]: JsonValue;
+  } | null;
+  reason: string;
 }
 
 export interface Ready {
@@ -1098,6 +1129,7 @@ export interface FrozenProposal {
     [k: string]: JsonValue;
   };
   user_id: string;
+  overruled?: boolean;
 }
 
 /**
@@ -1152,8 +1184,6 @@ export interface ResolveTask {
 
 /**
  * Tell the outcomes of `node`; answer with chunks and then `narrative` or `narration_failed`.
- *
- * `records` are what the host left for this with its result, so that a successor has it too.
  */
 export interface NarrateTask {
   kind: "turn_request";
@@ -1225,11 +1255,20 @@ export interface ProposalState {
   character: string;
   action: {
     [k: string]: JsonValue;
-  };
+  } | null;
   user_id: string;
   ready: boolean;
   at: string;
   order: number;
+  overruled?: Overruling;
+}
+
+/**
+ * Whose word stands in the place of the player's, and why (SPEC R66).
+ */
+export interface Overruling {
+  by: string;
+  reason: string;
 }
 
 /**
@@ -1477,6 +1516,7 @@ export const ERROR_CODES = {
   "not_your_seat": "this seat is not yours",
   "sees_all": "who sees more than a player may not have a seat",
   "no_proposal": "there is no such proposal",
+  "overruled": "whoever directs has overruled this proposal, and alone can take that back",
   "no_invite": "this invite is over: used up, revoked, or too old",
   "no_participant": "there is no such participant",
   "phase": "not in this phase of the turn",
@@ -1584,6 +1624,10 @@ export const MAY = {
   "narrative": [
     "kernel",
     "host"
+  ],
+  "overrule": [
+    "owner",
+    "director"
   ],
   "pause": [
     "owner",

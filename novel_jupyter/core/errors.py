@@ -56,6 +56,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         "not_your_seat": "this seat is not yours",
         "sees_all": "who sees more than a player may not have a seat",
         "no_proposal": "there is no such proposal",
+        "overruled": "whoever directs has overruled this proposal, and alone can take that back",
         "no_invite": "this invite is over: used up, revoked, or too old",
         "no_participant": "there is no such participant",
         "phase": "not in this phase of the turn",

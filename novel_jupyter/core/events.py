@@ -118,6 +118,16 @@ class Withdrawn(_Patched):
     character: str
 
 
+class Overruled(_Patched):
+    """A director's word in the place of a player's; `action` null: the proposal is struck out."""
+
+    kind: Literal["overruled"]
+    turn: int
+    character: str
+    action: dict[str, JsonValue] | None
+    reason: str
+
+
 class Ready(_Patched):
     kind: Literal["ready"]
     turn: int
@@ -237,6 +247,7 @@ EventData: TypeAlias = Annotated[
     | SeatChanged
     | Proposed
     | Withdrawn
+    | Overruled
     | Ready
     | Voted
     | TurnMoved
@@ -269,6 +280,7 @@ _ACTION = (
         "understudy",
         "proposed",
         "withdrawn",
+        "overruled",
         "ready",
         "voted",
     ),

@@ -121,7 +121,13 @@ def host_task(state: State, seed: str) -> dict[str, JsonValue] | None:
     if locked is None:
         return None
     proposals: JsonValue = {
-        c: {"action": p["action"], "user_id": p["user_id"]} for c, p in locked["proposals"].items()
+        c: {
+            "action": p["action"],
+            "user_id": p["user_id"],
+            **({"overruled": True} if "overruled" in p else {}),
+        }
+        for c, p in locked["proposals"].items()
+        if p["action"] is not None
     }
     agents: JsonValue = list(locked["agents"])
     return {**request, "base": locked["base"], "proposals": proposals, "agents": agents}

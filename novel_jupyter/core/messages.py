@@ -78,6 +78,16 @@ class OnCharacter(Strict):
     character: CharacterId
 
 
+class Overrule(Strict):
+    """A director's action in the place of what is proposed for a character; null: it is struck out."""
+
+    kind: Literal["overrule"]
+    character: CharacterId
+    action: dict[str, JsonValue] | None
+    reason: Annotated[str, Field(pattern=r"\S", max_length=500)]
+    """Everybody reads it. Not blank."""
+
+
 class SetReady(Strict):
     kind: Literal["ready"]
     character: CharacterId
@@ -204,6 +214,7 @@ ActionCommand: TypeAlias = Annotated[
     Propose
     | OnCharacter
     | SetReady
+    | Overrule
     | Delegate
     | Direct
     | Retell

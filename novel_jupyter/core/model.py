@@ -95,9 +95,17 @@ class SeatState(TypedDict):
     """Kernels to which the owner granted the seat."""
 
 
+class Overruling(TypedDict):
+    """Whose word stands in the place of the player's, and why (SPEC R66)."""
+
+    by: str
+    reason: str
+
+
 class ProposalState(TypedDict):
     character: str
-    action: dict[str, JsonValue]
+    action: dict[str, JsonValue] | None
+    """None: struck out by a director; the character does nothing in the turn."""
     user_id: str
     ready: bool
     at: str
@@ -105,6 +113,7 @@ class ProposalState(TypedDict):
     """The sequence_id at which the proposal was first made: the tie-break of a vote and the queue of
     `immediate`.
     """
+    overruled: NotRequired[Overruling]
 
 
 class LockedState(TypedDict):

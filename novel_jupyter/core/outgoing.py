@@ -243,6 +243,8 @@ class _Task(TypedDict):
 class FrozenProposal(TypedDict):
     action: dict[str, JsonValue]
     user_id: str
+    overruled: NotRequired[bool]
+    """A director chose this action in the player's place."""
 
 
 class ResolveTask(_Task):
@@ -255,10 +257,7 @@ class ResolveTask(_Task):
 
 
 class NarrateTask(_Task):
-    """Tell the outcomes of `node`; answer with chunks and then `narrative` or `narration_failed`.
-
-    `records` are what the host left for this with its result, so that a successor has it too.
-    """
+    """Tell the outcomes of `node`; answer with chunks and then `narrative` or `narration_failed`."""
 
     task: Literal["narrate"]
     node: int
@@ -266,6 +265,7 @@ class NarrateTask(_Task):
     ended: JsonValue
     outcomes: list[Outcome]
     records: list[JsonValue]
+    """What the host left for this with its result, so that a successor has it too."""
 
 
 TurnRequest: TypeAlias = Annotated[ResolveTask | NarrateTask, Field(discriminator="task")]

@@ -86,6 +86,8 @@ MAY: Final[Mapping[str, tuple[Standing, ...]]] = MappingProxyType(
         **dict.fromkeys(("start", "lock", "cancel", "pause", "resume", "accept"), _DIRECTORS),
         **dict.fromkeys(("reroll", "retell", "undo", "branch"), _DIRECTORS),
         "admit_host": ("owner", "director"),
+        # a person's word against a person's: no kernel says it
+        "overrule": ("owner", "director"),
         # the owner
         **dict.fromkeys(("set_role", "grant_view", "archive", "unarchive"), ("owner",)),
         **dict.fromkeys(("invite", "revoke_invite", "rename"), ("owner",)),

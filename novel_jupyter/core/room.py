@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from . import admin, advice, asking, editing, guests, history, hosting, lost, seats, telling, turn
+from . import admin, advice, asking, editing, guests, history, hosting, lost, overruling, seats, telling, turn
 from .draft import ClientKey, Context, Draft, Facts, Mark, Result, measured_size
 from .errors import UNDECIDED, Refused
 from .incoming import CommandId, digest
@@ -59,6 +59,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         "withdraw": turn.withdraw,
         "ready": turn.set_ready,
         "vote": turn.vote,
+        "overrule": overruling.overrule,
         "start": turn.start,
         "lock": turn.lock_now,
         "pause": turn.pause,
@@ -107,7 +108,10 @@ ANY_CONTENT: Final = ""
 """The digest of a result of which only is known that it was given (SPEC R93)."""
 
 CARRIES_CONTENT: Final = frozenset(
-    {"edit", "restore_edit", "settle", "propose", "chat", "turn_result", "narrative", "asked", "advice"}
+    {
+        *("edit", "restore_edit", "settle", "propose", "overrule", "chat"),
+        *("turn_result", "narrative", "asked", "advice"),
+    }
 )
 """What a full state refuses. Everything else is small and bounded, and the way out of a full state."""
 

@@ -57,22 +57,27 @@ def claim(ctx: Context, data: OnCharacter) -> None:
 
 
 def release_ops(ctx: Context, character: str) -> list[Op]:
-    """What frees a seat, its owner's open proposal and votes for it included."""
+    """What frees a seat, its owner's open proposal and votes for it included; what a director overruled is
+    no longer the owner's, and stays (SPEC R67).
+    """
     seat, turn = ctx.rules["seats"][character], ctx.rules["turn"]
     patch = [put(f"/seats/{character}/owner", None), put(f"/seats/{character}/understudy", False)]
     patch += [drop(f"/seats/{character}/{key}") for key in ("away_until", "delegates") if key in seat]
-    if character in turn["proposals"]:
+    proposal = turn["proposals"].get(character)
+    if proposal is not None and "overruled" not in proposal:
         patch += withdraw_ops(ctx, character)
     return patch
 
 
+def unvote_ops(ctx: Context, character: str) -> list[Op]:
+    """What takes the votes for a character's proposal back."""
+    votes = ctx.rules["turn"]["votes"]
+    return [drop(f"/turn/votes/{escape(voter)}") for voter, choice in votes.items() if choice == character]
+
+
 def withdraw_ops(ctx: Context, character: str) -> list[Op]:
     turn = ctx.rules["turn"]
-    voters = [voter for voter, choice in turn["votes"].items() if choice == character]
-    patch = [
-        drop(f"/turn/proposals/{character}"),
-        *(drop(f"/turn/votes/{escape(voter)}") for voter in voters),
-    ]
+    patch = [drop(f"/turn/proposals/{character}"), *unvote_ops(ctx, character)]
     if len(turn["proposals"]) == 1 and turn["deadline"]:
         patch.append(put("/turn/deadline", None))
     return patch

@@ -339,7 +339,8 @@ def cancel(ctx: Context, data: Direct) -> None:
     # What is adjudicated as it comes would be locked again at once: there, a cancelled action is dropped.
     if turn["locked"] and ctx.rules["session"]["settings"]["turn_policy"] != "immediate":
         for character, proposal in turn["locked"]["proposals"].items():
-            if character not in proposals and _still_acts(ctx.rules["seats"][character], proposal["user_id"]):
+            stays = "overruled" in proposal or _still_acts(ctx.rules["seats"][character], proposal["user_id"])
+            if stays and character not in proposals:
                 proposals = {**proposals, character: {**proposal, "ready": False}}
     moved(ctx, "cancelled", [*collect_ops(ctx, turn["number"], proposals), *bill(ctx.draft.state)])
 

@@ -18,6 +18,7 @@ from .errors import Refused
 from .messages import Direct, OnCharacter, Propose, SetReady
 from .model import Phase, ProposalState, TurnState
 from .patch import Op, PatchError, check_value
+from .policy import reason_not, standing_of
 from .seats import MID_TURN, escape, mind_the_absent, seat_of, take_seat_to_act, withdraw_ops
 from .times import later
 
@@ -30,7 +31,7 @@ def json_of(value: object) -> JsonValue:
     return cast(JsonValue, value)
 
 
-def _open_to_proposals(ctx: Context) -> TurnState:
+def open_to_proposals(ctx: Context) -> TurnState:
     turn = ctx.rules["turn"]
     if turn["phase"] == "ended":
         raise Refused("ended")
@@ -40,13 +41,9 @@ def _open_to_proposals(ctx: Context) -> TurnState:
 
 
 def propose(ctx: Context, data: Propose) -> None:
-    turn = _open_to_proposals(ctx)
+    turn = open_to_proposals(ctx)
     seat = seat_of(ctx, data.character)
-    try:
-        check_value(data.action)
-    except PatchError as error:
-        raise Refused("bad_action", error.message) from None
-    ctx.facts.check_action(data.action)
+    check_action(ctx, data.action)
     take_seat_to_act(ctx, data.character)
     if not seat["playable"] and not ctx.author.is_kernel:
         raise Refused("seat_taken", f"{seat['name']} is played by the storyteller")
@@ -54,6 +51,8 @@ def propose(ctx: Context, data: Propose) -> None:
         open_collect(ctx)
     turn = ctx.rules["turn"]
     earlier = turn["proposals"].get(data.character)
+    if earlier and "overruled" in earlier:
+        raise Refused("overruled")
     proposal: ProposalState = {
         "character": data.character,
         "action": data.action,
@@ -77,8 +76,22 @@ def propose(ctx: Context, data: Propose) -> None:
     )
 
 
+def check_action(ctx: Context, action: dict[str, JsonValue]) -> None:
+    """Raises Refused `bad_action` for what cannot stand in a proposal."""
+    try:
+        check_value(action)
+    except PatchError as error:
+        raise Refused("bad_action", error.message) from None
+    ctx.facts.check_action(action)
+
+
 def withdraw(ctx: Context, data: OnCharacter) -> None:
-    _must_own_proposal(ctx, data.character)
+    """A player takes a proposal back; whoever directs, what was overruled (SPEC R67)."""
+    if "overruled" in open_proposal(ctx, data.character):
+        if reason_not(standing_of(ctx.draft.state, ctx.author), "overrule"):
+            raise Refused("overruled")
+    else:
+        take_seat_to_act(ctx, data.character)
     patch = withdraw_ops(ctx, data.character)
     ctx.emit(
         {
@@ -102,19 +115,25 @@ def set_ready(ctx: Context, data: SetReady) -> None:
 
 
 def _must_own_proposal(ctx: Context, character: str) -> ProposalState:
-    seat_of(ctx, character)
-    proposal = _open_to_proposals(ctx)["proposals"].get(character)
-    if proposal is None:
-        raise Refused("no_proposal", f"nothing is proposed for {character}")
+    proposal = open_proposal(ctx, character)
     take_seat_to_act(ctx, character)
     return proposal
 
 
+def open_proposal(ctx: Context, character: str) -> ProposalState:
+    """What stands for a character and can still be changed. Raises Refused `no_proposal`."""
+    seat_of(ctx, character)
+    proposal = open_to_proposals(ctx)["proposals"].get(character)
+    if proposal is None:
+        raise Refused("no_proposal", f"nothing is proposed for {character}")
+    return proposal
+
+
 def vote(ctx: Context, data: OnCharacter) -> None:
-    turn = _open_to_proposals(ctx)
+    turn = open_to_proposals(ctx)
     if ctx.rules["session"]["settings"]["turn_policy"] != "vote" or turn["phase"] != "collect":
         raise Refused("phase", "there is no vote now", phase=turn["phase"])
-    if data.character not in turn["proposals"]:
+    if data.character not in _alive(turn):
         raise Refused("no_proposal", f"nothing is proposed for {data.character}")
     patch = [put(f"/turn/votes/{escape(ctx.author.user_id)}", data.character)]
     ctx.emit({"kind": "voted", "turn": turn["number"], "character": data.character, "patch": patch})
@@ -176,9 +195,9 @@ def _lock_reasons(ctx: Context) -> list[tuple[Why, list[str]]]:
     proposals = turn["proposals"]
     if turn["phase"] != "collect" or not proposals:
         return []
-    in_order = sorted(proposals, key=lambda character: proposals[character]["order"])
     if settings["turn_policy"] == "immediate":
-        return [("immediate", in_order[:1])]
+        first = _alive(turn)[:1]
+        return [("immediate", first)] if first else []
     due = turn["deadline"] is not None and turn["deadline"] <= ctx.facts.now
     if settings["turn_policy"] == "round":
         present = ctx.facts.present
@@ -186,24 +205,34 @@ def _lock_reasons(ctx: Context) -> list[tuple[Why, list[str]]]:
             c for c, seat in ctx.rules["seats"].items() if seat["owner"] in present and not seat["understudy"]
         ]
         if owned and all(c in proposals and proposals[c]["ready"] for c in owned):
-            return [("ready", in_order)]
-        return [("deadline", in_order)] if due else []
+            return [("ready", _in_order(turn))]
+        return [("deadline", _in_order(turn))] if due else []
     voters = [
         user
         for user, participant in ctx.rules["participants"].items()
         if participant["role"] != "spectator" and user in ctx.facts.present
     ]
     if voters and all(voter in turn["votes"] for voter in voters):
-        return [("votes", _winner(turn, in_order))]
-    return [("deadline", _winner(turn, in_order))] if due else []
+        return [("votes", _winner(turn))]
+    return [("deadline", _winner(turn))] if due else []
 
 
-def _winner(turn: TurnState, in_order: list[str]) -> list[str]:
-    """The proposal with most votes; of equals the one that was made first."""
-    counts = dict.fromkeys(in_order, 0)
+def _in_order(turn: TurnState) -> list[str]:
+    """The characters for whom something is proposed, the earliest first."""
+    return sorted(turn["proposals"], key=lambda character: turn["proposals"][character]["order"])
+
+
+def _alive(turn: TurnState) -> list[str]:
+    """Those of them whose proposal was not struck out."""
+    return [character for character in _in_order(turn) if turn["proposals"][character]["action"] is not None]
+
+
+def _winner(turn: TurnState) -> list[str]:
+    """The proposal with most votes, if there is any; of equals the one that was made first."""
+    counts = dict.fromkeys(_alive(turn), 0)
     for choice in turn["votes"].values():
         counts[choice] += 1
-    return [max(in_order, key=lambda character: counts[character])]
+    return [max(counts, key=lambda character: counts[character])] if counts else []
 
 
 def lock(ctx: Context, why: Why, characters: list[str]) -> None:
@@ -212,7 +241,8 @@ def lock(ctx: Context, why: Why, characters: list[str]) -> None:
     chosen = {character: turn["proposals"][character] for character in characters}
     immediate = settings["turn_policy"] == "immediate" and why == "immediate"
     agents = agents_besides(ctx, list(turn["proposals"]))
-    left = {c: json_of(p) for c, p in turn["proposals"].items() if immediate and c not in chosen}
+    alive = _alive(turn)
+    left = {c: json_of(turn["proposals"][c]) for c in alive if immediate and c not in chosen}
     lock_these(ctx, why, chosen, agents, [put("/turn/proposals", left), put("/turn/votes", {})])
 
 
@@ -280,10 +310,8 @@ def lock_now(ctx: Context, data: Direct) -> None:
     if ctx.rules["turn"]["phase"] == "lobby":
         open_collect(ctx)
     turn = in_phase(ctx, "collect")
-    in_order = sorted(turn["proposals"], key=lambda character: turn["proposals"][character]["order"])
-    if ctx.rules["session"]["settings"]["turn_policy"] == "vote" and in_order:
-        in_order = _winner(turn, in_order)
-    lock(ctx, "director", in_order)
+    is_vote = ctx.rules["session"]["settings"]["turn_policy"] == "vote"
+    lock(ctx, "director", _winner(turn) if is_vote else _in_order(turn))
 
 
 def pause(ctx: Context, data: Direct) -> None:

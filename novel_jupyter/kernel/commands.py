@@ -71,6 +71,7 @@ class Commands:
         return await self._act({"kind": "propose", "character": character, "action": dict(action)})
 
     async def withdraw(self, character: str) -> Ack:
+        """Take a proposal back; whoever directs takes back what they overruled."""
         return await self._act({"kind": "withdraw", "character": character})
 
     async def ready(self, character: str, ready: bool = True) -> Ack:
@@ -100,6 +101,14 @@ class Commands:
     async def direct(self, kind: Word) -> Ack:
         """A word of the director: start, lock, cancel, pause, resume, accept or reroll."""
         return await self._act({"kind": kind})
+
+    async def overrule(self, character: str, action: Mapping[str, JsonValue] | None, reason: str) -> Ack:
+        """Put another action in the place of what is proposed for a character, or none (None: it does nothing
+        in this turn). For owners and directors, not for kernels; `reason` (1 to 500 characters, not blank) is
+        what everybody reads. `withdraw` takes it back.
+        """
+        made = None if action is None else dict(action)
+        return await self._act({"kind": "overrule", "character": character, "action": made, "reason": reason})
 
     async def retell(self, node: int | None = None) -> Ack:
         """Tell a turn again in other words (default: the last)."""

@@ -26,7 +26,7 @@ from novel_jupyter.story.brain import Brain, BrainError
 from novel_jupyter.story.chronicler import ChroniclerAgent, chunk
 from novel_jupyter.story.director import DirectorAgent
 from novel_jupyter.story.persona import PersonaAgent
-from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnOutcome, TurnRecord
+from novel_jupyter.story.turn import SeatNarrative, Sentence, TurnRecord
 
 from .advising import Advising
 from .agents import Agents
@@ -315,14 +315,15 @@ class AgentHost:
     async def _resolve(self, request: Request) -> tuple[dict[str, JsonValue], list[Made]]:
         director, base = self.director, self.handle.sequence_id
         session = HostSession(request, self.handle.state)
-        outcome: TurnOutcome
-        if request.data["policy"] == "immediate" and len(session.proposals) == 1:
-            ((_, proposal),) = session.proposals.items()
+        at_once = request.data["policy"] == "immediate" and len(session.proposals) == 1
+        proposal = next(iter(session.proposals.values()), None)
+        # What was overruled is no user's action, though it is adjudicated as it comes all the same.
+        if at_once and proposal and not proposal.overruled:
             self._progress(request, director.name, "is weighing what happens")
             result = await director.process_user_action(session, proposal.user_id, proposal.action)
             outcome = result.turn
         else:
-            turn = session.turn_input(session.proposals)
+            turn = session.turn_input(session.proposals, immediate=at_once)
             outcome = await director.run_turn(turn, partial(self._progress, request))
         data = result_of(outcome, request, base)
         return data, list(made_by_turn(outcome, request.data["branch"]))

@@ -54,9 +54,10 @@ class Readings:
         if turn["phase"] != OPEN:
             return []
         words = {
-            character: str(proposal["action"].get("text", ""))
+            character: str(action.get("text", ""))
             for character, proposal in sorted(turn["proposals"].items())
-            if proposal["action"].get("kind") == "free"
+            # What a director says in a player's place is not the player's to take otherwise.
+            if (action := proposal["action"]) and action.get("kind") == "free" and "overruled" not in proposal
         }
         return [
             (character, text)

@@ -96,7 +96,7 @@ class HostSession:
         self._request = request
         self._state = state
         self.proposals: dict[str, Proposal] = {
-            character: Proposal(raw["action"], raw["user_id"])
+            character: Proposal(raw["action"], raw["user_id"], raw.get("overruled", False))
             for character, raw in request.data.get("proposals", {}).items()
         }
 

@@ -21,11 +21,11 @@ from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.events import decode
 from novel_jupyter.core.messages import ChangeSettings, SetStatus, SystemCommand, SystemMessage
 from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings, State
-from novel_jupyter.core.policy import Principal, standing_of
+from novel_jupyter.core.policy import Principal, reason_not, standing_of
 from novel_jupyter.core.room import Reply
-from novel_jupyter.core.views import rules_of, view_hash, view_of, wire_bytes
+from novel_jupyter.core.views import PUBLIC, project_state, rules_of, view_hash, view_of, wire_bytes
 from novel_jupyter.story.loader import StoryError
-from novel_jupyter.story.offers import offers
+from novel_jupyter.story.offers import offers, offers_from_outside
 
 from .exports import EXPORTS
 from .identity import IdentityMixin
@@ -231,15 +231,21 @@ class StateHandler(NovelHandler):
 class ActionsHandler(NovelHandler):
     @allow_unauthenticated
     async def get(self, session_id: str) -> None:
-        """What a character may try now, for who plays it: `{"actions": [{"action", "words", "kind"}]}`."""
+        """What a character may try now, for who plays it, and, as far as everybody could see it, for who
+        directs: `{"actions": [{"action", "words", "kind"}]}`.
+        """
         principal, session = await self.mine(session_id, "read")
         character = self.get_argument("character", "")
         if character not in rules_of(session.live.room.state)["seats"]:
             raise Refused("unknown_character")
         view, state = session.state_for(principal)
-        if f"seat:{character}" not in state:
+        whole = session.live.room.state
+        if f"seat:{character}" in state:
+            found = offers(cast(State, state), character)
+        elif reason_not(standing_of(whole, principal), "overrule") is None:
+            found = offers_from_outside(cast(State, project_state(whole, PUBLIC)), character)
+        else:
             raise Refused("not_your_seat", "what a character may try is told to who plays it")
-        found = offers(cast(State, state), character)
         self.answer({"actions": [offer.to_json() for offer in found], "head": _head(session), "view": view})
 
 

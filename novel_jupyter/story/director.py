@@ -101,7 +101,7 @@ class DirectorAgent:
         }
         if turn.immediate and self._all_refused(table, actions):
             for who, action in actions.items():
-                table.attempt(who, action, turn.proposals[who].action, "player")
+                table.attempt(who, action, turn.proposals[who].action, turn.proposals[who].by)
             return table.outcome(self._signed(brain, {}), {}, complete=False)
 
         progress(self.name, "is setting the scene")
@@ -117,14 +117,13 @@ class DirectorAgent:
 
         progress(self.name, "is weighing what happens")
         for who in self.order(table, actions):
-            by: By = (
-                "player" if who in turn.proposals else "understudy" if who in turn.understudies else "agent"
-            )
-            if table.ended and by != "player":
+            proposal = turn.proposals.get(who)
+            if table.ended and proposal is None:
                 continue
             action = actions[who]
-            raw = turn.proposals[who].action if by == "player" else {}
-            table.attempt(who, action, raw or _wire(action), by)
+            by: By = "understudy" if who in turn.understudies else "agent"
+            raw = {} if proposal is None else proposal.action
+            table.attempt(who, action, raw or _wire(action), by if proposal is None else proposal.by)
         table.explain({who: each.decision.reasons for who, each in chosen.items()})
         table.close()
         decided_by = {table.look.name(who): each for who, each in chosen.items()}

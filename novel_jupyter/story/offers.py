@@ -2,12 +2,13 @@
 
 Law: pure, and made from what that player sees and nothing else; an offer is one of the legal actions, worded
 as a reading words it. The order is always the same.
-Parts: `Offer`, `offers`.
+Parts: `Offer`, `offers`, `offers_from_outside`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, cast
 
 from pydantic import JsonValue
 
@@ -15,10 +16,23 @@ from .actions import Action, dump_action
 from .look import Look
 from .pressure import narrowed
 from .rules import legal_actions
+from .shapes import SeatState
 from .wording import in_words
 from .world import State
 
 MOST = 200
+_UNKNOWN: Final[SeatState] = {
+    "location": None,
+    "goals": {},
+    "secrets": {},
+    "beliefs": {},
+    "seen": {},
+    "relations": {},
+    "memory": {},
+    "edge": 0,
+    "notes": "",
+}
+"""A seat to whom does not see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +54,10 @@ def offers(state: State, character: str) -> list[Offer]:
     found = {in_words(look, character, action): action for action in options}
     shown = [Offer(action, words) for words, action in found.items()]
     return sorted(shown, key=lambda offer: (offer.action.kind, offer.words))[:MOST]
+
+
+def offers_from_outside(state: State, character: str) -> list[Offer]:
+    """As `offers`, for whoever directs: what everybody could see that the character may try. `state` is the
+    public view; none for one who is hidden.
+    """
+    return offers(cast(State, {**state, f"seat:{character}": _UNKNOWN}), character)

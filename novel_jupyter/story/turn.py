@@ -40,6 +40,13 @@ class Proposal:
 
     action: Mapping[str, JsonValue]
     user_id: str
+    overruled: bool = False
+    """Whoever directs chose this action in the player's place."""
+
+    @property
+    def by(self) -> By:
+        """Whose choice it is."""
+        return "director" if self.overruled else "player"
 
 
 @dataclass(frozen=True, slots=True)

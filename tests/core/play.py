@@ -122,10 +122,19 @@ class Play:
         if self.random.random() < 0.6:
             kind = {"collect": "lock", "paused": "resume", "review": "accept"}.get(turn["phase"], "start")
         else:
-            kind = self.random.choice("lock cancel pause resume reroll retell undo branch".split())
+            words = "lock cancel pause resume reroll retell undo branch overrule overrule withdraw"
+            kind = self.random.choice(words.split())
         nodes = [0, *map(int, rules_of(self.world.log.states[-1])["turns"]), 3]
         more: Json = {}
-        if kind == "undo":
+        if kind == "overrule":
+            more = {
+                "action": {"kind": "hide"} if self.random.random() < 0.5 else None,
+                "reason": "so the story wants it",
+            }
+        if kind in ("overrule", "withdraw"):
+            open_for = list(turn["proposals"]) or CHARACTERS
+            more["character"] = self.random.choice(open_for)
+        elif kind == "undo":
             more = {"to": self.random.choice([None, *nodes])}
         elif kind == "retell":
             more = {"node": self.random.choice([None, *nodes])}

@@ -140,6 +140,32 @@ def check_machine(phase: str, log: Log, event: Event) -> None:
         assert not (owner and (owner.get("has_peeked") or owner.get("sees_all"))), "nobody peeks and plays"
 
 
+def check_overrulings(log: Log) -> None:
+    """Only who directs changes what was overruled, nothing that was struck out is voted for, and no host
+    decides for its character (R66-R68).
+    """
+    for event in log.entries[rules_of(log.states[-1])["session"]["opening"] :]:
+        before, after = (rules_of(log.states[event.sequence_id - n]) for n in (1, 0))
+        proposals = after["turn"]["proposals"]
+        for character, proposal in before["turn"]["proposals"].items():
+            if "overruled" not in proposal:
+                continue
+            kind, said = event.data["kind"], {**proposal, "ready": False}
+            if kind in ("overruled", "withdrawn") and event.data["character"] == character:  # type: ignore[typeddict-item]
+                role = before["participants"][event.user_id or ""]["role"]
+                assert role in ("owner", "director")
+            elif character in proposals:
+                assert {**proposals[character], "ready": False} == said
+            else:
+                assert kind in ("locked", "cancelled", "undone", "branched"), f"{kind} took it away"
+        struck = {character for character, proposal in proposals.items() if proposal["action"] is None}
+        assert struck.isdisjoint(after["turn"]["votes"].values())
+        locked = after["turn"]["locked"]
+        if locked is not None:
+            frozen = {c for c, proposal in locked["proposals"].items() if proposal["action"] is None}
+            assert frozen.isdisjoint(locked["agents"])
+
+
 def check_serial(log: Log) -> None:
     """What several servers decided is what one would have decided in the order of the log (R2, R77)."""
     opening = rules_of(log.states[-1])["session"]["opening"]
@@ -159,6 +185,7 @@ def check_all(play: Play) -> None:
     check_answers(play)
     check_edits(play)
     check_turns(play.world.log)
+    check_overrulings(play.world.log)
     check_serial(play.world.log)
 
 
@@ -168,7 +195,7 @@ seeds, lengths = st.integers(0, 2**32 - 1), st.integers(1, 250)
 @settings(max_examples=100)
 @given(seeds, lengths)
 def test_any_schedule_over_a_bad_network_ends_well(seed: int, steps: int) -> None:
-    """R1-R5, R11-R15, R37, R40, R84-R86"""
+    """R1-R5, R11-R15, R37, R40, R84-R86, R66-R68"""
     check_all(played(seed, steps))
 
 

@@ -16,12 +16,12 @@ ASK: dict[str, JsonValue] = {"kind": "ask", "target": "keeper"}
 
 
 def proposals(table: Table) -> dict[str, str]:
-    return {c: str(p["action"]["kind"]) for c, p in table.rules["turn"]["proposals"].items()}
+    return {c: str((p["action"] or {})["kind"]) for c, p in table.rules["turn"]["proposals"].items()}
 
 
 def locked(table: Table) -> dict[str, str]:
     frozen = table.rules["turn"]["locked"]
-    return {c: str(p["action"]["kind"]) for c, p in frozen["proposals"].items()} if frozen else {}
+    return {c: str((p["action"] or {})["kind"]) for c, p in frozen["proposals"].items()} if frozen else {}
 
 
 # --- proposing --------------------------------

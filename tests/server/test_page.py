@@ -86,11 +86,17 @@ async def test_what_is_in_the_document_is_escaped(tmp_path: Path) -> None:
     assert "<img" not in text
 
 
-async def test_a_character_s_player_is_told_what_it_may_try_and_nobody_else(server: ServerProcess) -> None:
+async def test_what_a_character_may_try_is_told_to_its_player_and_from_outside_to_who_directs(
+    server: ServerProcess,
+) -> None:
     session = await create(server)
-    async with connect(server, "alice") as alice, connect(server, "bob") as bob:
-        await alice.join(session)
-        await bob.join(session)
+    async with (
+        connect(server, "alice") as alice,
+        connect(server, "bob") as bob,
+        connect(server, "dave") as dave,
+    ):
+        for person in (alice, bob, dave):
+            await person.join(session)
         await bob.act(session, "claim", character="mara")
         async with rest(server, "bob") as http:
             answer = await http.get(f"sessions/{session}/actions?character=mara")
@@ -101,6 +107,14 @@ async def test_a_character_s_player_is_told_what_it_may_try_and_nobody_else(serv
             unknown = await http.get(f"sessions/{session}/actions?character=nobody")
             assert (unknown.status_code, unknown.json()["code"]) == (400, "unknown_character")
         async with rest(server, "alice") as http:
+            outside = (await http.get(f"sessions/{session}/actions?character=mara")).json()["actions"]
+            assert {entry["kind"] for entry in outside} >= {"move", "search"}
+            assert {entry["words"] for entry in outside} < {entry["words"] for entry in found}
+            said = await alice.act(
+                session, "overrule", character="mara", action=outside[0]["action"], reason="so it must be"
+            )
+            assert said["data"]["kind"] == "ack"
+        async with rest(server, "dave") as http:
             answer = await http.get(f"sessions/{session}/actions?character=mara")
             assert (answer.status_code, answer.json()["code"]) == (400, "not_your_seat")
         async with rest(server, "carol") as http:

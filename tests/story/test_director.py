@@ -242,8 +242,8 @@ def test_who_did_it_is_told() -> None:
         1,
         "main",
         "s",
-        {"mara": Proposal({"kind": "wait"}, "u")},
-        PEOPLE - {"mara"},
+        {"mara": Proposal({"kind": "wait"}, "u"), "corwin": Proposal({"kind": "wait"}, "v", overruled=True)},
+        PEOPLE - {"mara", "corwin"},
         frozenset({"ines"}),
     )
     outcome = asyncio.run(DirectorAgent().run_turn(turn))
@@ -253,7 +253,7 @@ def test_who_did_it_is_told() -> None:
         "mara": "player",
         "tomas": "agent",
         "ines": "understudy",
-        "corwin": "agent",
+        "corwin": "director",
     }
     assert outcome.made_by.to_json()["engine"] == "offline"
     assert outcome.made_by.fallback is False

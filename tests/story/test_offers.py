@@ -8,7 +8,7 @@ from novel_jupyter.core.views import project_state
 from novel_jupyter.story.actions import dump_action
 from novel_jupyter.story.dice import Dice
 from novel_jupyter.story.loader import load_bundled
-from novel_jupyter.story.offers import MOST, offers
+from novel_jupyter.story.offers import MOST, offers, offers_from_outside
 from novel_jupyter.story.perceive import persona_view
 from novel_jupyter.story.world import State, initial_state
 
@@ -46,3 +46,23 @@ def test_who_does_not_act_is_offered_nothing() -> None:
     dead = {**state, "characters": {**people, "mara": {**people["mara"], "status": "dead"}}}
     assert offers(dead, "mara") == []
     assert offers(state, "nobody") == []
+
+
+def test_from_outside_nothing_is_offered_that_only_the_player_knows() -> None:
+    state: Any = START
+    public: Any = project_state(state, "public")
+    inside = {offer.words for offer in offers(project_state(state, "seats:mara"), "mara")}
+    outside = offers_from_outside(public, "mara")
+    assert {offer.action.kind for offer in outside} >= {"move", "search", "wait"}
+    assert {offer.words for offer in outside} < inside
+    seat: Any = state["seat:mara"]
+    beliefs = {str(belief["text"]) for belief in seat["beliefs"].values()}
+    assert beliefs
+    assert not any(text.rstrip(".") in offer.words for text in beliefs for offer in outside)
+
+
+def test_who_is_hidden_is_offered_nothing_from_outside() -> None:
+    public: Any = project_state(START, "public")
+    people = public["characters"]
+    hidden = {**public, "characters": {**people, "mara": {**people["mara"], "location": None}}}
+    assert offers_from_outside(hidden, "mara") == []

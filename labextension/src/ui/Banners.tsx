@@ -13,7 +13,7 @@ import { useConnection, useFace, useMe, useReplica, useSession, useStory, type F
 import type { WireEvent } from "../protocol";
 import { refusalText } from "./refusals";
 import { roleName } from "./rights";
-import { story } from "./state";
+import { personName, story } from "./state";
 
 export function Banners({ onJump }: { onJump: (node: number) => void }): JSX.Element {
   const { connection, session, trans, notify } = useFace();
@@ -162,6 +162,11 @@ function news({ trans, notify, session }: Face, me: string, event: WireEvent): v
     case "understudy":
       if (data.user === me) notify(trans.__("The agent plays %1 while you are away.", state.seats[data.character]?.name ?? data.character), "warning");
       return;
+    case "overruled": {
+      const seat = state.seats[data.character];
+      if (seat === undefined || seat.owner !== me || event.user_id === me) return;
+      return notify(trans.__("%1 overruled what %2 does: %3", personName(state, event.user_id), seat.name, data.reason), "warning");
+    }
     case "cancelled":
       return notify(trans.__("The turn was cancelled; what was proposed is open again."));
     case "undone":

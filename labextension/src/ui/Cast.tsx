@@ -6,7 +6,7 @@
 import type { JSX } from "preact";
 
 import { Act } from "./Act";
-import { actionText } from "./actions";
+import { actionText, overruledText } from "./actions";
 import { useCommand, useFace, useMe, useReplica, useStory } from "./face";
 import { TypingAt } from "./presence/typing";
 import { barred } from "./rights";
@@ -60,12 +60,17 @@ function SeatCard({ id, seat, state, onOpen }: SeatCardProps): JSX.Element {
           <span class="jp-Novel-dim"> — {proposal.ready ? trans.__("ready") : trans.__("not ready yet")}</span>
         </p>
       )}
+      {proposal?.overruled === undefined ? null : (
+        <p class="jp-Novel-overruled" dir="auto">
+          {overruledText(trans, state, proposal.overruled)}
+        </p>
+      )}
       {mine || seat.owner === null ? null : <TypingAt target={`/turn/proposals/${id}`} />}
       {voting && proposal !== undefined ? (
         <p>
           <Act
             pressed={state.turn?.votes[me] === id}
-            reason={barred(trans, state, me, "vote")}
+            reason={barred(trans, state, me, "vote") ?? (proposal.action === null ? trans.__("It was struck out.") : null)}
             onDo={() => send(session.act({ kind: "vote", character: id }))}
           >
             {trans._n("Vote for this (%1 vote)", "Vote for this (%1 votes)", votes.length)}

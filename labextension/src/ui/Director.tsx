@@ -1,5 +1,6 @@
 /**
- * For who directs: the turn's levers, the session's settings, and the kernels that may run the agents.
+ * For who directs: the turn's levers, a word against a proposal, the session's settings, and the kernels that may run
+ * the agents.
  *
  * Law: everybody sees it, so that nobody wonders why a turn was locked; who may not use it is told why.
  * Parts: `Director`, `Levers`, `SettingsForm`, `Hosts`.
@@ -9,6 +10,7 @@ import { useState } from "preact/hooks";
 
 import { Act } from "./Act";
 import { useCommand, useFace, useMe, useReplica, useStory } from "./face";
+import { Overrule } from "./Overrule";
 import type { Direct } from "../protocol";
 import { barred, outOfPhase } from "./rights";
 import { personName, type Phase, type Settings, type StoryState } from "./state";
@@ -19,6 +21,7 @@ export function Director(): JSX.Element {
   return (
     <section class="jp-Novel-director" aria-label={trans.__("Directing")}>
       <Levers />
+      <Overrule />
       <Hosts />
       <SettingsForm />
     </section>

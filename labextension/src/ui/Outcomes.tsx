@@ -3,13 +3,14 @@
  *
  * Law: only what the reader's view shows, asked for when it is opened. Every turn says which engine made it, whether a
  * stand-in did, and what it cost.
- * Parts: `Outcomes`, `Opened`, `MadeByLine`.
+ * Parts: `Outcomes`, `Opened`, `Overrulings`, `MadeByLine`.
  */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 
-import { actionText } from "./actions";
+import { actionText, overruledText } from "./actions";
 import { useFace, useStory } from "./face";
+import type { Overruled } from "./pictures/entries";
 import { useLog } from "./pictures/log";
 import type { MadeBy, Outcome } from "../protocol";
 import type { Translation } from "./translate";
@@ -28,7 +29,8 @@ export function Outcomes({ node }: { node: number }): JSX.Element {
 function Opened({ node }: { node: number }): JSX.Element {
   const { trans } = useFace();
   const state = useStory((all) => all);
-  const log = useLog(node);
+  // What was locked for it lies between the turn before and this one.
+  const log = useLog(state.turns[String(node)]?.parent || 1);
   const turn = log.digest.turns.get(node);
   if (turn === undefined) {
     return <p class="jp-Novel-dim">{log.loading ? trans.__("Reading the log…") : trans.__("The log of this turn cannot be read any more.")}</p>;
@@ -49,8 +51,25 @@ function Opened({ node }: { node: number }): JSX.Element {
           </li>
         ))}
       </ul>
+      <Overrulings of={turn.overruled} />
       <MadeByLine madeBy={turn.madeBy} />
     </>
+  );
+}
+
+/** What a director had put in the place of players' proposals, each with its reason. */
+export function Overrulings({ of }: { of: readonly Overruled[] }): JSX.Element | null {
+  const { trans } = useFace();
+  const state = useStory((all) => all);
+  if (of.length === 0) return null;
+  return (
+    <ul class="jp-Novel-overrulings">
+      {of.map(({ character, action, overruled }) => (
+        <li key={character} class="jp-Novel-overruled" dir="auto">
+          <strong>{state.seats[character]?.name ?? character}</strong> ({actionText(trans, state, action)}): {overruledText(trans, state, overruled)}
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -3,15 +3,16 @@
  *
  * Law: the server says what may be tried, from what the character knows; words that are no such action are told as free
  * text, and what they may have meant is offered, never done. A draft survives a reload, and a refusal loses nothing.
- * Parts: `Proposals` (one box for each own seat), `Box`, `useOffers`, `Meant` (a reading), `Advice`.
+ * Parts: `Proposals` (one box for each own seat), `Box`, `Meant` (a reading), `Advice`.
  */
 import type { JSX, TargetedKeyboardEvent } from "preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 
 import { Act } from "./Act";
-import { actionText } from "./actions";
+import { actionText, overruledText } from "./actions";
 import { useDraft } from "./drafts";
 import { useCommand, useFace, useMe, useSession, useStory } from "./face";
+import { useOffers, type Offer } from "./offers";
 import { barred } from "./rights";
 import type { Action, Candidate, StoryState } from "./state";
 import type { Suggestion } from "../advice";
@@ -48,43 +49,16 @@ export function Proposals(): JSX.Element | null {
   );
 }
 
-interface Offer {
-  readonly action: Action;
-  readonly words: string;
-  readonly kind: string;
-}
-
-/** What may be tried now. Asked again when the turn, or where anybody or anything is, changed. */
-function useOffers(character: string, state: StoryState, joined: boolean): readonly Offer[] {
-  const { rest, session } = useFace();
-  const [offers, setOffers] = useState<readonly Offer[]>([]);
-  const turn = state.turn;
-  const open = turn?.phase === "lobby" || turn?.phase === "collect";
-  useEffect(() => {
-    if (!joined || !open) return;
-    let over = false;
-    rest
-      .ask<{ actions: Offer[] }>(`sessions/${session.id}/actions?character=${encodeURIComponent(character)}`)
-      .then(({ actions }) => {
-        if (!over) setOffers(actions);
-      })
-      .catch(() => undefined); // own words go through all the same
-    return () => {
-      over = true;
-    };
-  }, [character, joined, open, turn?.number, turn?.branch, state.characters, state.items, state.locations]);
-  return offers;
-}
-
 function Box({ character, state, joined }: { character: string; state: StoryState; joined: boolean }): JSX.Element {
   const { session, trans } = useFace();
   const send = useCommand();
   const id = useId();
+  const me = useMe();
   const [text, setText] = useDraft(`propose:${character}`);
   const [at, setAt] = useState(-1);
   const [open, setOpen] = useState(false);
-  const offers = useOffers(character, state, joined);
   const turn = state.turn;
+  const offers = useOffers(character, state, joined && (turn?.phase === "lobby" || turn?.phase === "collect"));
   const proposal = turn?.proposals[character];
   const name = state.seats[character]?.name ?? character;
   const target = `/turn/proposals/${character}`;
@@ -94,8 +68,10 @@ function Box({ character, state, joined }: { character: string; state: StoryStat
   const fitting = offers.filter((offer) => words.every((word) => offer.words.toLowerCase().includes(word)));
   const exact = offers.find((offer) => offer.words.toLowerCase() === wanted);
   const waits = turn?.phase !== "lobby" && turn?.phase !== "collect";
+  const stuck = proposal?.overruled === undefined ? null : trans.__("This stands for the turn, unless whoever directs takes it back.");
 
   const propose = async (action: Action): Promise<void> => {
+    if (stuck !== null) return;
     const kept = text;
     setText("");
     setOpen(false);
@@ -143,9 +119,18 @@ function Box({ character, state, joined }: { character: string; state: StoryStat
           >
             {proposal.ready ? trans.__("Ready ✓") : trans.__("Ready")}
           </Act>
-          <Act kind="quiet" onDo={() => send(session.act({ kind: "withdraw", character }))}>
+          <Act
+            kind="quiet"
+            reason={stuck === null || barred(trans, state, me, "overrule") === null ? null : stuck}
+            onDo={() => send(session.act({ kind: "withdraw", character }))}
+          >
             {trans.__("Withdraw")}
           </Act>
+        </p>
+      )}
+      {proposal?.overruled === undefined ? null : (
+        <p class="jp-Novel-overruled" dir="auto">
+          {overruledText(trans, state, proposal.overruled)}
         </p>
       )}
       <div class="jp-Novel-combo">
@@ -178,7 +163,7 @@ function Box({ character, state, joined }: { character: string; state: StoryStat
           }}
           onKeyDown={keys}
         />
-        <Act kind="accept" reason={empty} onDo={go}>
+        <Act kind="accept" reason={stuck ?? empty} onDo={go}>
           {chosen === undefined && text.trim() !== "" ? trans.__("Say it so") : trans.__("Propose")}
         </Act>
         {shown.length === 0 ? null : (
@@ -193,6 +178,7 @@ function Box({ character, state, joined }: { character: string; state: StoryStat
                   if (index === at) element?.scrollIntoView({ block: "nearest" });
                 }}
                 onPointerDown={(event) => event.preventDefault()}
+                aria-disabled={stuck !== null}
                 onClick={() => void propose(offer.action)}
               >
                 <span dir="auto">{offer.words}</span>
@@ -211,8 +197,8 @@ function Box({ character, state, joined }: { character: string; state: StoryStat
           ))}
         </div>
       ) : null}
-      <Meant character={character} state={state} propose={propose} />
-      <Advice character={character} state={state} propose={propose} />
+      <Meant character={character} state={state} stuck={stuck} propose={propose} />
+      <Advice character={character} state={state} stuck={stuck} propose={propose} />
     </div>
   );
 }
@@ -233,15 +219,17 @@ function spread(offers: readonly Offer[], count: number): readonly Offer[] {
 interface WithProposal {
   readonly character: string;
   readonly state: StoryState;
+  /** Why nothing can be proposed now. */
+  readonly stuck: string | null;
   readonly propose: (action: Action) => Promise<void>;
 }
 
 /** What the words that were proposed may have meant. */
-function Meant({ character, state, propose }: WithProposal): JSX.Element | null {
+function Meant({ character, state, stuck, propose }: WithProposal): JSX.Element | null {
   const { trans } = useFace();
   const reading = state.seat(character)?.reading;
   const action = state.turn?.proposals[character]?.action;
-  if (reading == null || action?.["kind"] !== "free" || action["text"] !== reading.text) return null;
+  if (reading == null || stuck !== null || action?.["kind"] !== "free" || action["text"] !== reading.text) return null;
   return (
     <div class="jp-Novel-meant" role="status">
       <p>
@@ -262,7 +250,7 @@ function Meant({ character, state, propose }: WithProposal): JSX.Element | null 
 }
 
 /** What would they do? Asked and answered in private. */
-function Advice({ character, state, propose }: WithProposal): JSX.Element {
+function Advice({ character, state, stuck, propose }: WithProposal): JSX.Element {
   const { session, trans } = useFace();
   const me = useMe();
   const send = useCommand();
@@ -287,7 +275,7 @@ function Advice({ character, state, propose }: WithProposal): JSX.Element {
           <strong dir="auto">{said.suggestion.words || trans.__("Nobody could say.")}</strong>{" "}
           <span class="jp-Novel-dim">{said.suggestion.why.join("; ")}</span>
           {said.suggestion.action === null ? null : (
-            <Act onDo={() => propose(said.suggestion.action ?? {})}>{trans.__("Do that")}</Act>
+            <Act reason={stuck} onDo={() => propose(said.suggestion.action ?? {})}>{trans.__("Do that")}</Act>
           )}
         </p>
       )}

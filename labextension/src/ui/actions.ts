@@ -4,7 +4,7 @@
  * Law: the server words what it offers; this words what is already in the state (proposals, outcomes), from names that
  * the reader has anyway.
  */
-import type { Action, StoryState } from "./state";
+import { personName, type Action, type Overruling, type StoryState } from "./state";
 import type { Translation } from "./translate";
 
 /** What an action's `target` or `about` is called. */
@@ -14,7 +14,8 @@ export function nameOf(state: StoryState, id: unknown): string {
   return found ?? id;
 }
 
-export function actionText(trans: Translation, state: StoryState, action: Action): string {
+export function actionText(trans: Translation, state: StoryState, action: Action | null): string {
+  if (action === null) return trans.__("nothing: struck out");
   const target = nameOf(state, action["target"]);
   const about = nameOf(state, action["about"] ?? action["item"] ?? action["fact"]);
   const text = typeof action["text"] === "string" ? action["text"] : "";
@@ -57,4 +58,9 @@ export function actionText(trans: Translation, state: StoryState, action: Action
     default:
       return [String(action["kind"] ?? ""), target, about].filter(Boolean).join(" ");
   }
+}
+
+/** Who put another action in the place of a player's, and why. */
+export function overruledText(trans: Translation, state: StoryState, { by, reason }: Overruling): string {
+  return trans.__("Overruled by %1: %2", personName(state, by), reason);
 }

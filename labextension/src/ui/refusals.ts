@@ -16,6 +16,8 @@ export function refusalText(trans: Translation, { code, message }: ErrorReply): 
       return trans.__("Somebody else has this seat.");
     case "not_your_seat":
       return trans.__("This seat is not yours: %1", message);
+    case "overruled":
+      return trans.__("This was overruled and stands for the turn, unless whoever directs takes it back.");
     case "sees_all":
       return trans.__("Who sees more than a player may not have a seat.");
     case "stale_base":

@@ -29,13 +29,21 @@ export interface Seat {
   readonly delegates?: readonly string[];
 }
 
+/** A director's word in the place of a player's. */
+export interface Overruling {
+  readonly by: string;
+  readonly reason: string;
+}
+
 export interface Proposal {
   readonly character: string;
-  readonly action: Action;
+  /** Null: struck out by a director. */
+  readonly action: Action | null;
   readonly user_id: string;
   readonly ready: boolean;
   readonly at: string;
   readonly order: number;
+  readonly overruled?: Overruling;
 }
 
 export type Phase = "lobby" | "collect" | "locked" | "resolving" | "narrating" | "review" | "paused" | "failed" | "ended";

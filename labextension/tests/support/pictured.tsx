@@ -7,6 +7,7 @@ import type { ComponentChildren } from "preact";
 import { render } from "preact";
 import { act } from "preact/test-utils";
 
+import type { KeyValues } from "../../src/environment";
 import type { JsonObject } from "../../src/json";
 import type { WireEvent } from "../../src/protocol";
 import { Session, type Link } from "../../src/session";
@@ -27,7 +28,7 @@ export class Pictured {
   answer: (url: URL) => Response | Promise<Response> = (url) => this.page(url);
   readonly #face: Face;
 
-  constructor(log: WireEvent[], state: JsonObject, me = "ada") {
+  constructor(log: WireEvent[], state: JsonObject, me = "ada", storage: KeyValues | null = null) {
     this.log = log;
     const link: Link = {
       command: async (_session, body) => {
@@ -56,7 +57,7 @@ export class Pictured {
       connection: connection as unknown as Face["connection"],
       rest,
       trans: asWritten,
-      storage: null,
+      storage,
       notify: (text) => this.notified.push(text),
       announce: () => {},
     };
@@ -112,6 +113,24 @@ export class Pictured {
       target.dispatchEvent(new MouseEvent("click", { bubbles: true }));
     });
     await this.rested();
+  }
+
+  /** Type into a field, or choose in a list. */
+  async fill(label: string, value: string): Promise<void> {
+    const found = [...this.root.querySelectorAll("label")].find((one) => (one.textContent ?? "").startsWith(label));
+    const field = found?.querySelector<HTMLInputElement | HTMLSelectElement>("input, select");
+    if (field == null) throw new Error(`there is no field ${label}`);
+    await act(async () => {
+      field.value = value;
+      field.dispatchEvent(new Event(field.tagName === "SELECT" ? "change" : "input", { bubbles: true }));
+    });
+    await this.rested();
+  }
+
+  /** Why a button cannot be used; null: it can. */
+  why(name: string): string | null {
+    const described = this.button(name).getAttribute("aria-describedby");
+    return described === null ? null : (document.getElementById(described)?.textContent ?? "");
   }
 
   find(selector: string): Element {

@@ -11,6 +11,7 @@ import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { Act } from "../Act";
 import { useFace, useStory } from "../face";
 import { isStill } from "../motion";
+import { Overrulings } from "../Outcomes";
 import { firstWords } from "../pictures/entries";
 import { useLog } from "../pictures/log";
 import { phaseName } from "../rights";
@@ -113,6 +114,7 @@ export function Timeline({ place, onScrub }: TimelineProps): JSX.Element {
       <p class="jp-Novel-timeline-told" dir="auto">
         <strong>{told(shown)}</strong> {words(shown)}
       </p>
+      <Overrulings of={shown === null ? [] : (log.digest.turns.get(shown)?.overruled ?? [])} />
       {tree.hasGap ? <p class="jp-Novel-picture-note">{trans.__("The turns before these are too long ago to go back to.")}</p> : null}
       <Doings place={at} tree={tree} onScrub={onScrub} />
       {at === null ? null : (

@@ -9,7 +9,7 @@
 import { isObject } from "../../json";
 import { parsePointer } from "../../patch";
 import type { JsonValue, MadeBy, Op, Outcome } from "../../protocol";
-import { writes, type Entry } from "./entries";
+import { writes, type Entry, type Overruled } from "./entries";
 
 export interface Shift {
   readonly from: string;
@@ -25,6 +25,8 @@ export interface TurnLog {
   readonly branch: string;
   readonly parent: number;
   readonly outcomes: readonly Outcome[];
+  /** What a director had put in the place of players' proposals, as far as the log was read. */
+  readonly overruled: readonly Overruled[];
   /** 0 … 100; null where this view does not show it. */
   readonly tension: number | null;
   readonly act: string | null;
@@ -50,6 +52,7 @@ export function digest(entries: Iterable<Entry>): Digest {
   const feelings = new Map<string, number>();
   // A turn that was resolved in part is told with the next part.
   let waiting: Outcome[] = [];
+  let overruled: readonly Overruled[] = [];
   let open: { command: string | null; turn: Draft | null } = { command: null, turn: null };
 
   for (const entry of entries) {
@@ -59,12 +62,13 @@ export function digest(entries: Iterable<Entry>): Digest {
     for (const [clock, value] of clocksIn(entry.patch)) clocks.set(clock, value);
     const shifts = shiftsIn(entry.patch, feelings);
 
+    if (entry.overruled !== null) overruled = waiting.length === 0 ? entry.overruled : [...overruled, ...entry.overruled];
     if (entry.resolved !== null) {
       const { complete, ...about } = entry.resolved;
       const outcomes = [...waiting, ...entry.outcomes];
       waiting = complete ? [] : outcomes;
       const turn: Draft | null = complete
-        ? { node: entry.sequence, ...about, outcomes, tension, act, clocks: {}, shifts: [], words: "" }
+        ? { node: entry.sequence, ...about, outcomes, overruled, tension, act, clocks: {}, shifts: [], words: "" }
         : null;
       if (turn !== null) turns.set(turn.node, turn);
       open = { command: entry.command, turn };

@@ -8,12 +8,20 @@
 import { isObject } from "../../json";
 import { lookup, parsePointer } from "../../patch";
 import type { JsonValue, MadeBy, Op, Outcome, WireEvent } from "../../protocol";
+import type { Action, Overruling } from "../state";
 
 const RULES: ReadonlySet<string> = new Set([
   ...["session", "participants", "seats", "turn", "host", "turns", "branches", "conflicts", "suggestions", "chat"],
   ...["sealed", "onlookers", "chronicle"],
 ]);
 const WORDS = 160;
+
+/** What a director put in the place of a player's proposal, and why. */
+export interface Overruled {
+  readonly character: string;
+  readonly action: Action | null;
+  readonly overruled: Overruling;
+}
 
 export interface Entry {
   readonly sequence: number;
@@ -32,6 +40,8 @@ export interface Entry {
     readonly complete: boolean;
     readonly madeBy: MadeBy;
   } | null;
+  /** What of a locked turn a director put in its place; null where the event locks none. */
+  readonly overruled: readonly Overruled[] | null;
   /** The turn that is told, by its node, and how it begins. */
   readonly told: { readonly node: number; readonly words: string } | null;
   /** The turn that ends with this event. */
@@ -61,11 +71,11 @@ export function entryOf(event: WireEvent): Entry | null {
   } else if ((data.kind === "turn" || data.kind === "dealt") && data.node !== undefined && data.narrative) {
     told = { node: data.node, words: firstWords(data.narrative) };
   }
+  const overruled = data.kind === "locked" ? overruledIn(writes(all, ["turn", "locked", "proposals"])) : null;
   const outcomes = (data.kind === "resolved" || data.kind === "dealt") && data.outcomes !== undefined ? data.outcomes : [];
   const moves = data.kind === "undone" || data.kind === "branched";
-  if (patch.length === 0 && outcomes.length === 0 && resolved === null && told === null && !moves && ended === undefined) {
-    return null;
-  }
+  const isNothing = patch.length === 0 && outcomes.length === 0 && resolved === null && told === null && overruled === null;
+  if (isNothing && !moves && ended === undefined) return null;
   return {
     sequence: event.sequence_id,
     command: event.id,
@@ -73,9 +83,20 @@ export function entryOf(event: WireEvent): Entry | null {
     patch,
     outcomes,
     resolved,
+    overruled,
     told,
     ends: ended === undefined ? 0 : Number(ended.path.split("/")[2]),
   };
+}
+
+function overruledIn(proposals: JsonValue | undefined): Overruled[] {
+  if (!isObject(proposals)) return [];
+  return Object.entries(proposals).flatMap(([character, proposal]) => {
+    if (!isObject(proposal) || !isObject(proposal["overruled"])) return [];
+    const { by, reason } = proposal["overruled"];
+    const action = isObject(proposal["action"]) ? proposal["action"] : null;
+    return [{ character, action, overruled: { by: String(by), reason: String(reason) } }];
+  });
 }
 
 function isStory(path: string): boolean {
