@@ -29,14 +29,14 @@ class Limited:
 
     name, guarantee, pid = "limited", "none", 0
 
-    def __init__(self, limit: float, hiccups: int = 0) -> None:
-        self.limit, self.hiccups = limit, hiccups
+    def __init__(self, limit: float, hiccups: int = 0, side: str = "server") -> None:
+        self.limit, self.hiccups, self.side = limit, hiccups, side
         self.asked: list[float] = []
 
     def measure(self, pid: int, streams: list[Stream], **other: object) -> Window:
         rate = streams[0].rate
         self.asked.append(rate)
-        window = replace(WINDOW, sent=rate, deliveries=10 * rate)
+        window = replace(WINDOW, sent=rate, deliveries=10 * rate, side=self.side)
         if rate > self.limit:
             return replace(window, p99=1000.0)
         if self.hiccups:
@@ -62,6 +62,16 @@ def test_the_highest_rate_is_found_from_anywhere(limit: float, hiccups: int) -> 
     found = highest(stand(Limited(limit, hiccups)), streams, 1000.0, lambda text: None)
     assert found is not None
     assert limit / 1.11 <= found[0] <= limit
+
+
+def test_a_failure_is_doubted_where_nobody_was_full() -> None:
+    """Four failures at one rate are a failure; it is tried once more at the end, and the search goes on."""
+    found = highest(stand(Limited(12_345.0, 4, "neither")), streams, 1000.0, lambda text: None)
+    assert found is not None
+    assert 12_345 / 1.11 <= found[0] <= 12_345
+    believed = highest(stand(Limited(12_345.0, 4)), streams, 1000.0, lambda text: None)
+    assert believed is not None
+    assert believed[0] < 1000
 
 
 def test_nothing_that_is_carried_is_no_rate(tmp_path: Path) -> None:
