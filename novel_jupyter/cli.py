@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from . import __version__
+from .bench.options import add_bench_commands
 from .cli_story import add_story_commands
 
 
@@ -63,7 +64,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _bench_servers(options: argparse.Namespace) -> int:
-    from .bench import run_bench_servers
+    from .bench.servers_command import run_bench_servers
 
     return run_bench_servers(
         options.store, quick=options.quick, rate=options.rate, as_json=options.json, say=print, warn=_warn
@@ -147,6 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     servers.add_argument("--json", action="store_true", help="print one JSON object")
     servers.set_defaults(run=_bench_servers)
+    add_bench_commands(benches)
 
     options = parser.parse_args(arguments)
     try:

@@ -114,7 +114,7 @@ def built(folder: str) -> set[str]:
 
 def test_the_wheel_carries_the_face_once(packed: Packed) -> None:
     static, lab = (built(folder) for folder in FACE)
-    assert {"novel.js", "novel.css", "page.js", "page.css"} <= static
+    assert {"novel.js", "novel.css", "page.js", "page.css", "third-party-licenses.txt"} <= static
     assert "package.json" in lab
     data = f"{NAME}.data/data/{SHARE}/"
     found = {name.removeprefix(data) for name in packed.wheel if name.startswith(data)}

@@ -4,7 +4,7 @@
  * Law: `novel.js` (what a notebook's widget loads) and `page.js` (the plain page) share their code in chunks; nothing is
  * fetched from anywhere else. The files land in the Python package, which serves them and carries them in its wheel.
  */
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -32,4 +32,10 @@ const options = {
 
 rmSync(new URL("../../novel_jupyter/static", import.meta.url), { recursive: true, force: true });
 if (process.argv.includes("--watch")) await (await context(options)).watch();
-else await build(options);
+else {
+  const { metafile } = await build({ ...options, metafile: true });
+  const packages = Object.keys(metafile.inputs).flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []);
+  const licence = (name) => `${name}\n\n${readFileSync(new URL(`../node_modules/${name}/LICENSE`, import.meta.url), "utf8")}`;
+  const licences = [...new Set(packages)].sort().map(licence).join("\n");
+  writeFileSync(new URL("../../novel_jupyter/static/third-party-licenses.txt", import.meta.url), licences);
+}

@@ -18,6 +18,11 @@ def violations(page: Page, within: str = "body") -> list[str]:
     """A line for each serious finding below the element: the rule and where."""
     if not page.evaluate("typeof axe !== 'undefined'"):
         page.evaluate(AXE.read_text("utf8"))
+    # What fades in is not yet what it will be.
+    page.evaluate(
+        """() => Promise.allSettled(document.getAnimations()
+          .filter((one) => one.effect.getComputedTiming().endTime < Infinity).map((one) => one.finished))"""
+    )
     said: Any = page.evaluate("(where) => axe.run(where, {resultTypes: ['violations']})", within)
     assert said["passes"], "it looked at nothing"
     return [

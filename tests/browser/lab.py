@@ -1,7 +1,7 @@
 """A JupyterLab with jupyter-collaboration and the extension, and the notebooks in it.
 
 Law: a real server process; it asks nothing of the network.
-Parts: `LabServer`.
+Parts: `LabServer`, `run_cell`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from browser.people import PATIENCE
+from playwright.sync_api import Page, expect
 
 from novel_jupyter.testing import ServerProcess
+
+TRIES = 5
 
 
 class LabServer(ServerProcess):
@@ -42,3 +46,23 @@ class LabServer(ServerProcess):
         made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         (self.root / "work" / name).write_text(v4.writes(made))
         return name
+
+
+def run_cell(page: Page, index: int) -> None:
+    """Run a cell of the open notebook by keyboard, as often as it takes: JupyterLab has its editor, and its
+    kernel, before it knows its shortcuts.
+    """
+    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+    expect(cell).to_be_visible(timeout=2 * PATIENCE)
+    idle = page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first
+    expect(idle).to_be_visible(timeout=2 * PATIENCE)
+    prompt = cell.locator(".jp-InputPrompt")
+    for _ in range(TRIES):
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        try:
+            expect(prompt).not_to_have_text("[ ]:")
+            return
+        except AssertionError:
+            continue
+    raise AssertionError("the cell does not run")

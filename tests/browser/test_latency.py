@@ -70,6 +70,7 @@ def measure(writer: View, reader: View, key: str, progress: str) -> list[float]:
 
     `progress`: JavaScript that counts the keystrokes that the reader's page shows, null while none.
     """
+    reader.page.wait_for_function(f"() => {progress} === 0", timeout=PATIENCE)
     reader.page.evaluate(SEEN.replace("PROGRESS", progress))
     writer.page.evaluate(TYPED)
     box = writer.field("Notes on the scene")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.lab import LabServer
-from browser.people import PATIENCE, Browsers, View, log_in, shoot
+from browser.lab import LabServer, run_cell
+from browser.people import Browsers, View, log_in, shoot
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -26,13 +26,7 @@ def test_a_turn_is_played_in_a_cell_of_notebook_7(
 ) -> None:
     path = server.notebook("story.ipynb", OPEN)
     page = log_in(browsers.page(), server, "ada", f"notebooks/{path}")
-    cell = page.locator(".jp-Notebook .jp-CodeCell").first
-    expect(cell).to_be_visible(timeout=2 * PATIENCE)
-    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first).to_be_visible(
-        timeout=2 * PATIENCE
-    )
-    cell.locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
+    run_cell(page, 0)
     ada = View(page, ".jp-OutputArea .jp-Novel:has(> .jp-Novel-body)")
     ada.show("People").get_by_role("button", name="It is mine").click()
     ada.play("Mara")

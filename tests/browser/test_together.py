@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from browser.lab import LabServer
+from browser.lab import LabServer, run_cell
 from browser.people import PATIENCE, Browsers, View, log_in, shoot
 from playwright.sync_api import Page, expect
 
@@ -109,16 +109,6 @@ def table(server: LabServer, browsers: Browsers, shots: Path | None) -> Table:
     lab.locator(".jp-Dialog input").fill(plain.url)
     lab.locator(".jp-Dialog").get_by_role("button", name="Ok").click()
     return Table(server, session_id, View(lab), ben, gus, notebook)
-
-
-def run_cell(page: Page, index: int) -> None:
-    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
-    expect(cell).to_be_visible(timeout=2 * PATIENCE)
-    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first).to_be_visible(
-        timeout=2 * PATIENCE
-    )
-    cell.locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
 
 
 def test_everybody_is_shown_to_everybody(table: Table) -> None:

@@ -10,7 +10,7 @@ import type { Message } from "@lumino/messaging";
 import { render, type JSX } from "preact";
 import { useEffect, useReducer } from "preact/hooks";
 
-import { Act, type Listed } from "../ui";
+import { Act, Elsewhere, pageElsewhere, type Listed } from "../ui";
 import { story } from "../ui/state";
 import { storyIcon } from "./icon";
 import type { IStories } from "./stories";
@@ -25,6 +25,7 @@ export class Sidebar extends Widget {
   readonly #poll: Poll;
   #listed: readonly Listed[] | null = null;
   #trouble: string | null = null;
+  #elsewhere: string | null = null;
 
   constructor(stories: IStories, open: (sessionId: string) => void, begin: () => void) {
     super();
@@ -66,9 +67,10 @@ export class Sidebar extends Widget {
     try {
       const page = await this.#stories.rest.ask<{ sessions: Listed[] }>("sessions?limit=100");
       this.#listed = page.sessions;
-      this.#trouble = null;
+      [this.#trouble, this.#elsewhere] = [null, null];
     } catch (error) {
-      this.#trouble = error instanceof Error ? error.message : String(error);
+      this.#elsewhere = await pageElsewhere(this.#stories.rest, error);
+      this.#trouble = this.#elsewhere !== null ? null : error instanceof Error ? error.message : String(error);
       throw error;
     } finally {
       this.#draw();
@@ -87,6 +89,7 @@ export class Sidebar extends Widget {
           </Act>
         </div>
         {this.#trouble === null ? null : <p role="alert">{this.#trouble}</p>}
+        {this.#elsewhere === null ? null : <Elsewhere page={this.#elsewhere} trans={trans} />}
         {this.#listed?.length === 0 ? <p class="jp-Novel-dim">{trans.__("You are in no session yet.")}</p> : null}
         <ul aria-label={trans.__("Your sessions")}>
           {(this.#listed ?? []).map((listed) => (

@@ -87,7 +87,7 @@ export function Chat({ about, onAbout, onJump }: ChatProps): JSX.Element {
           rows={2}
           dir="auto"
           value={text}
-          maxLength={4000}
+          maxLength={2000}
           aria-label={trans.__("Say something to the others")}
           placeholder={reason ?? trans.__("Say something to the others")}
           readOnly={reason !== null}

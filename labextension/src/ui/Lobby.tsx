@@ -9,6 +9,7 @@ import type { JSX } from "preact";
 import { useCallback, useEffect, useId, useState } from "preact/hooks";
 
 import { Act } from "./Act";
+import { Elsewhere, pageElsewhere } from "./Elsewhere";
 import { RestError, type Rest } from "./rest";
 import type { Settings } from "./state";
 import type { Translation } from "./translate";
@@ -39,7 +40,15 @@ export function Lobby({ rest, trans, onOpen }: LobbyProps): JSX.Element {
   const [sessions, setSessions] = useState<readonly Listed[] | null>(null);
   const [cursor, setCursor] = useState<string | null>(null);
   const [trouble, setTrouble] = useState<string | null>(null);
-  const failed = useCallback((error: unknown) => setTrouble(error instanceof Error ? error.message : String(error)), []);
+  const [elsewhere, setElsewhere] = useState<string | null>(null);
+  const failed = useCallback(
+    async (error: unknown) => {
+      const page = await pageElsewhere(rest, error);
+      setElsewhere(page);
+      setTrouble(page !== null ? null : error instanceof Error ? error.message : String(error));
+    },
+    [rest],
+  );
   const load = async (from: string | null): Promise<void> => {
     try {
       const query = from === null ? "" : `&cursor=${encodeURIComponent(from)}`;
@@ -47,12 +56,22 @@ export function Lobby({ rest, trans, onOpen }: LobbyProps): JSX.Element {
       setSessions((before) => (from === null ? page.sessions : [...(before ?? []), ...page.sessions]));
       setCursor(page.cursor);
     } catch (error) {
-      failed(error);
+      await failed(error);
     }
   };
   useEffect(() => {
     void load(null);
   }, [rest]);
+  if (elsewhere !== null) {
+    return (
+      <div class="jp-Novel jp-Novel-lobby">
+        <main>
+          <h1>{trans.__("Story sessions")}</h1>
+          <Elsewhere page={elsewhere} trans={trans} />
+        </main>
+      </div>
+    );
+  }
   return (
     <div class="jp-Novel jp-Novel-lobby">
       <main>

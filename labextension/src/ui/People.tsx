@@ -180,7 +180,7 @@ function Invites(): JSX.Element {
         </select>
         <label>
           {trans.__("uses")}
-          <input type="number" min={1} max={100} value={uses} disabled={reason !== null} onInput={(event) => setUses(event.currentTarget.valueAsNumber || 1)} />
+          <input type="number" min={1} max={200} value={uses} disabled={reason !== null} onInput={(event) => setUses(event.currentTarget.valueAsNumber || 1)} />
         </label>
         <label>
           {trans.__("hours")}

@@ -3,6 +3,7 @@
  */
 export { Act } from "./Act";
 export { connect, type Connected, type Server } from "./connect";
+export { Elsewhere, pageElsewhere } from "./Elsewhere";
 export { Lobby, NewStory, begin, startAgents, type Listed, type StoryFile } from "./Lobby";
 export { mount, type Mounted, type MountOptions } from "./mount";
 export { refusalText } from "./refusals";

@@ -59,7 +59,7 @@ export function TypingAt({ target }: { readonly target: string }): JSX.Element {
   const cursors = useReplica((replica) => cursorsAt(replica, target, me));
   const words = useStory((state) => typingHere(trans, cursors, (user) => personName(state, user, trans.__("somebody"))));
   return (
-    <p class="jp-Novel-company" dir="auto">
+    <p class="jp-Novel-company" role="status" dir="auto">
       {words}
     </p>
   );

@@ -16,9 +16,10 @@ from functools import partial
 from time import perf_counter
 from typing import Final
 
-from .bench_person import PATIENCE, BenchError, Person, create_session, state_hash_at
-from .bench_process import Usage, counter, usage
-from .testing import ServerProcess
+from novel_jupyter.testing import ServerProcess
+
+from .person import PATIENCE, BenchError, Person, create_session, state_hash_at
+from .process import Usage, counter, usage
 
 WARM_UP: Final = 20
 PEOPLE: Final = tuple(f"p{n}" for n in range(10))

@@ -14,9 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from .bench_loads import PEOPLE, Appends, Crowd, Spread, appends, crowd, latency
-from .server.stores import SQLITE, described
-from .testing import ServerProcess
+from novel_jupyter.server.stores import SQLITE, described
+from novel_jupyter.testing import ServerProcess
+
+from .loads import PEOPLE, Appends, Crowd, Spread, appends, crowd, latency
 
 ROUNDS: Final = 3
 REFERENCE: Final = "sqlite"
@@ -148,8 +149,8 @@ def stores(urls: Sequence[str], say: Callable[[str], None]) -> Iterator[tuple[Pa
 
 
 def _own(stack: ExitStack, folder: Path) -> list[Place]:
-    from .testing_redis import RedisServer
-    from .testing_redis_cluster import RedisCluster
+    from novel_jupyter.testing_redis import RedisServer
+    from novel_jupyter.testing_redis_cluster import RedisCluster
 
     single = stack.enter_context(RedisServer(folder / "redis"))
     cluster = stack.enter_context(RedisCluster(folder / "cluster", primaries=3))

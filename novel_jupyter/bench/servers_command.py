@@ -15,11 +15,12 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from . import __version__
-from .bench_loads import Appends, Spread
-from .bench_person import BenchError
-from .bench_servers import QUICK, REFERENCE, Figures, Plan, bench_store, stores
-from .store_urls import NotAStore, url_of
+from novel_jupyter import __version__
+from novel_jupyter.store_urls import NotAStore, url_of
+
+from .loads import Appends, Spread
+from .person import BenchError
+from .servers import QUICK, REFERENCE, Figures, Plan, bench_store, stores
 
 BUSY = 0.9
 

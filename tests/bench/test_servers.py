@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from novel_jupyter.bench_loads import PEOPLE, Spread, crowd, latency
-from novel_jupyter.bench_person import BenchError, Person, create_session
+from novel_jupyter.bench.loads import PEOPLE, Spread, crowd, latency
+from novel_jupyter.bench.person import BenchError, Person, create_session
 from novel_jupyter.cli import main
 from novel_jupyter.testing import ServerProcess
 from novel_jupyter.testing_redis import RedisServer

@@ -16,10 +16,10 @@ import orjson
 
 from novel_jupyter.core.canonical import state_hash
 from novel_jupyter.core.patch import apply_patch
+from novel_jupyter.kernel.access import PersonLogin, call
+from novel_jupyter.testing import ServerProcess
 
-from .bench_socket import Socket
-from .kernel.access import PersonLogin, call
-from .testing import ServerProcess
+from .websocket import Socket
 
 PATIENCE: Final = 60.0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tornado.httpclient import AsyncHTTPClient
 
-from .testing import ServerProcess
+from novel_jupyter.testing import ServerProcess
 
 
 @dataclass(frozen=True, slots=True)
