@@ -48,6 +48,10 @@ class Options:
     references: tuple[str, ...] = REFERENCES
     store: str = ""
     redis: bool = True
+    near: float = 1.1
+    """A search ends when what failed is so many times what was carried."""
+    doubts: int = 2
+    """How often a failure is tried again where neither side was full."""
 
     def short(self) -> Options:
         """The same workloads in a few minutes; the figures are rough."""
@@ -59,6 +63,8 @@ class Options:
                 "warm": min(self.warm, 0.4),
                 "rounds": 1,
                 "events": min(self.events, 10_000),
+                "near": 1.3,
+                "doubts": 0,
             }
         )
 
@@ -121,7 +127,8 @@ def _run(given: argparse.Namespace) -> int:
         return 2
     from .command import run_bench
 
-    options = Options(**{name: getattr(given, name) for name in Options.__dataclass_fields__})
+    said = {name: value for name, value in vars(given).items() if name in Options.__dataclass_fields__}
+    options = Options(**said)
     names = list(WORKLOADS) if given.workload == "all" else [given.workload]
     return run_bench(
         names,

@@ -171,8 +171,8 @@ def stands(
 
 
 STEP: Final = 2.0
-NEAR: Final = 1.1
-STEPS: Final = 14
+STEPS: Final = 16
+DOUBTED: Final = 1.25
 TRIES: Final = 3
 DISTURBED: Final = 0.15
 """Cores taken by others from which on a failure may be theirs."""
@@ -182,7 +182,7 @@ def highest(
     stand: Stand, streams: Callable[[float], list[Stream]], start: float, say: Callable[[str], None]
 ) -> tuple[float, Window] | None:
     """The highest rate that was carried within the bound, and its window: by steps, then by halves."""
-    rate, good, bad = start, None, None
+    rate, good, bad, doubts = start, None, None, stand.options.doubts
     for _ in range(STEPS):
         window = _tried(stand, streams(rate))
         held = window.holds(stand.options.p99)
@@ -197,9 +197,13 @@ def highest(
         else:
             bad = rate
         if good is not None and bad is not None:
-            if bad / good[0] <= NEAR:
+            if bad / good[0] > stand.options.near:
+                rate = (bad * good[0]) ** 0.5
+            elif doubts and good[1].side == "neither":
+                # Neither side is full at what was carried, so what failed above it may have been a hiccup.
+                doubts, bad, rate = doubts - 1, None, good[0] * DOUBTED
+            else:
                 break
-            rate = (bad * good[0]) ** 0.5
         else:
             rate = rate / STEP if good is None else rate * STEP
     return good
@@ -239,7 +243,7 @@ def search(
             if best is None:
                 rows[m].values.append(0.0)
                 continue
-            begin[m] = best[0] / NEAR
+            begin[m] = best[0] / run.options.near
             rows[m].values.append(figure(best[1]))
             if rows[m].window is None or figure(best[1]) >= max(rows[m].values):
                 rows[m].window = best[1]

@@ -11,7 +11,7 @@ import { useState } from "preact/hooks";
 import { actionText, overruledText } from "./actions";
 import { useFace, useStory } from "./face";
 import type { Overruled } from "./pictures/entries";
-import { useLog } from "./pictures/log";
+import { beforeLock, useLog } from "./pictures/log";
 import type { MadeBy, Outcome } from "../protocol";
 import type { Translation } from "./translate";
 
@@ -29,8 +29,7 @@ export function Outcomes({ node }: { node: number }): JSX.Element {
 function Opened({ node }: { node: number }): JSX.Element {
   const { trans } = useFace();
   const state = useStory((all) => all);
-  // What was locked for it lies between the turn before and this one.
-  const log = useLog(state.turns[String(node)]?.parent || 1);
+  const log = useLog(beforeLock(node, state.turns[String(node)]?.parent ?? 0));
   const turn = log.digest.turns.get(node);
   if (turn === undefined) {
     return <p class="jp-Novel-dim">{log.loading ? trans.__("Reading the log…") : trans.__("The log of this turn cannot be read any more.")}</p>;
@@ -58,10 +57,10 @@ function Opened({ node }: { node: number }): JSX.Element {
 }
 
 /** What a director had put in the place of players' proposals, each with its reason. */
-export function Overrulings({ of }: { of: readonly Overruled[] }): JSX.Element | null {
+export function Overrulings({ of }: { of: readonly Overruled[] | null }): JSX.Element | null {
   const { trans } = useFace();
   const state = useStory((all) => all);
-  if (of.length === 0) return null;
+  if (of === null || of.length === 0) return null;
   return (
     <ul class="jp-Novel-overrulings">
       {of.map(({ character, action, overruled }) => (

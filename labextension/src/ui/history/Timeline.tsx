@@ -13,7 +13,7 @@ import { useFace, useStory } from "../face";
 import { isStill } from "../motion";
 import { Overrulings } from "../Outcomes";
 import { firstWords } from "../pictures/entries";
-import { useLog } from "../pictures/log";
+import { beforeLock, useLog } from "../pictures/log";
 import { phaseName } from "../rights";
 import type { StoryState } from "../state";
 import type { Translation } from "../translate";
@@ -55,7 +55,11 @@ export function Timeline({ place, onScrub }: TimelineProps): JSX.Element {
   }, [at, place]);
   useEffect(() => show(track.current, tree, at), [at, tree]);
   useEffect(() => {
-    if (at !== null && at > 0 && wordsOf(state, log.digest.turns.get(at)?.words, at) === "") void log.reach(at);
+    if (at === null || at === 0) return;
+    const read = log.digest.turns.get(at);
+    const lock = beforeLock(at, state.turns[String(at)]?.parent ?? 0);
+    if (wordsOf(state, read?.words, at) === "") void log.reach(at);
+    else if (read?.overruled == null && log.canReach(lock)) void log.reach(lock);
   }, [at]);
 
   const shown = pointed === undefined ? at : pointed;
@@ -114,7 +118,7 @@ export function Timeline({ place, onScrub }: TimelineProps): JSX.Element {
       <p class="jp-Novel-timeline-told" dir="auto">
         <strong>{told(shown)}</strong> {words(shown)}
       </p>
-      <Overrulings of={shown === null ? [] : (log.digest.turns.get(shown)?.overruled ?? [])} />
+      <Overrulings of={shown === null ? null : (log.digest.turns.get(shown)?.overruled ?? null)} />
       {tree.hasGap ? <p class="jp-Novel-picture-note">{trans.__("The turns before these are too long ago to go back to.")}</p> : null}
       <Doings place={at} tree={tree} onScrub={onScrub} />
       {at === null ? null : (

@@ -25,8 +25,8 @@ export interface TurnLog {
   readonly branch: string;
   readonly parent: number;
   readonly outcomes: readonly Outcome[];
-  /** What a director had put in the place of players' proposals, as far as the log was read. */
-  readonly overruled: readonly Overruled[];
+  /** What a director had put in the place of players' proposals; null where the log was not read back to the lock. */
+  readonly overruled: readonly Overruled[] | null;
   /** 0 … 100; null where this view does not show it. */
   readonly tension: number | null;
   readonly act: string | null;
@@ -52,7 +52,7 @@ export function digest(entries: Iterable<Entry>): Digest {
   const feelings = new Map<string, number>();
   // A turn that was resolved in part is told with the next part.
   let waiting: Outcome[] = [];
-  let overruled: readonly Overruled[] = [];
+  let overruled: readonly Overruled[] | null = null;
   let open: { command: string | null; turn: Draft | null } = { command: null, turn: null };
 
   for (const entry of entries) {
@@ -62,7 +62,7 @@ export function digest(entries: Iterable<Entry>): Digest {
     for (const [clock, value] of clocksIn(entry.patch)) clocks.set(clock, value);
     const shifts = shiftsIn(entry.patch, feelings);
 
-    if (entry.overruled !== null) overruled = waiting.length === 0 ? entry.overruled : [...overruled, ...entry.overruled];
+    if (entry.overruled !== null) overruled = waiting.length === 0 ? entry.overruled : [...(overruled ?? []), ...entry.overruled];
     if (entry.resolved !== null) {
       const { complete, ...about } = entry.resolved;
       const outcomes = [...waiting, ...entry.outcomes];

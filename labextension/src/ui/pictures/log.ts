@@ -4,7 +4,7 @@
  * Law: what is live comes with the session's events; the past is asked of the server in pages, backwards from where
  * live events began, never more than is wanted and never more than a bound. When the replica is replaced (another
  * view, another history), everything read before it is let go. Nothing that the view hides is kept.
- * Parts: `StoryLog`, `logOf` (one for each session), `useLog`, `useOutcomes`.
+ * Parts: `beforeLock`, `StoryLog`, `logOf` (one for each session), `useLog`, `useOutcomes`.
  */
 import { useEffect, useMemo, useReducer } from "preact/hooks";
 
@@ -23,6 +23,14 @@ const SMALLEST_PAGE = 8;
 const MOST = 8000;
 /** As many turns as the server goes back to. */
 const SEEN = 200;
+
+/** How far before a turn's node its lock is looked for: a host answers within few events of others. */
+const LOCKED_WITHIN = 400;
+
+/** From where the log is to be read to know what was locked for a turn. */
+export function beforeLock(node: number, parent: number): number {
+  return Math.max(parent, node - LOCKED_WITHIN, 1);
+}
 
 interface Page {
   readonly events: readonly WireEvent[];
@@ -88,7 +96,12 @@ export class StoryLog {
 
   /** Whether the beginning is within the bound. */
   get canReachOpening(): boolean {
-    return this.#floor === 0;
+    return this.canReach(1);
+  }
+
+  /** Whether the log from `sequence` on is within the bound. */
+  canReach(sequence: number): boolean {
+    return sequence > this.#floor;
   }
 
   get loading(): boolean {
