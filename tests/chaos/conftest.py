@@ -17,6 +17,7 @@ from chaos.server import BrokenServer
 
 SHORT_SEED = "20260101"
 PEOPLE = ("ada", "ben", "cleo", "dan")
+WATCHERS = tuple(f"watcher{n}" for n in range(34))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,6 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
         "NovelApp.stall_timeout": 0.7,
         "NovelApp.presence_grace": 0.3,
     }
-    people = (*PEOPLE, "stalled", "fuzzer")
+    people = (*PEOPLE, *WATCHERS, "stalled", "fuzzer")
     with BrokenServer(folder, people, traits, clock=str(folder / "clock"), busy_timeout=0.2) as server:
         yield server

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,8 +44,10 @@ class Crew:
         self.clients, self.handles = clients, handles
         self.said: dict[str, Said] = {}
         self.outcomes: Counter[str] = Counter()
+        self.waits: list[float] = []
+        """Seconds from each command to its acknowledgement."""
         self._seed = seed
-        self._stop = False
+        self._stop, self._pace = False, 0.0
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.lost = 0
@@ -65,9 +68,9 @@ class Crew:
         """The client_ids of everybody's commands."""
         return {handle.client_id for handle in self.handles.values()}
 
-    def start(self, lanes: int = 3) -> None:
-        """`lanes`: commands of one person that wait at the same time."""
-        self._stop = False
+    def start(self, lanes: int = 3, pace: float = 0.0) -> None:
+        """`lanes`: commands of one person that wait at the same time; `pace`: seconds between two."""
+        self._stop, self._pace = False, pace
         for name in self.handles:
             for lane in range(lanes):
                 rng = random.Random(f"{self._seed}/{name}/{lane}/{len(self._tasks)}")
@@ -76,6 +79,7 @@ class Crew:
     async def _write(self, name: str, rng: random.Random) -> None:
         while not self._stop:
             await self.say(name, rng)
+            await asyncio.sleep(self._pace)
 
     async def say(self, name: str, rng: random.Random) -> Said:
         """One command of some kind, and its answer."""
@@ -92,6 +96,7 @@ class Crew:
             base = handle.sequence_id - (rng.randrange(6) if kind > 0.85 else 0)
             patch = [{"op": "add", "path": path, "value": mark}]
             data = {"base": max(0, base), "patch": patch}
+        began = time.monotonic()
         try:
             ack = await handle.submit("story_update", data)
         except CommandRefused as refused:
@@ -99,6 +104,7 @@ class Crew:
             self.outcomes[refused.code] += 1
         else:
             said.at = ack.sequence_id
+            self.waits.append(time.monotonic() - began)
             self.outcomes[ack.outcome] += 1
         self._news.set()
         return said
