@@ -44,13 +44,13 @@ def chaos(request: pytest.FixtureRequest, figure: Callable[[str], None]) -> Chao
     return Chaos(seed, float(os.environ.get("NOVEL_CHAOS_MINUTES") or 0), request.node.name)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
     """On SQLite. It gives up soon: on a lock that another holds, on who is silent or does not read."""
     folder = tmp_path_factory.mktemp("lasting")
     traits = {
         "NovelApp.ping_interval": 0.3,
-        "NovelApp.pong_timeout": 1.5,
+        "NovelApp.pong_timeout": 1.2,
         "NovelApp.stall_timeout": 0.7,
         "NovelApp.presence_grace": 0.3,
     }

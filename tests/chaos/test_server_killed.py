@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +20,32 @@ from novel_jupyter.testing_redis import RedisServer, flavours
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 PEOPLE = ("ada", "ben", "cleo", "dan")
-SHORT = {"sqlite": ("append", "results", "commit", "committed", "told"), "redis": ("append", "appended")}
-"""The steps of the short form; the long one takes all of them, several times."""
+SHORT = ("append", "commit", "committed", "told")
+"""The steps of the short form, on SQLite alone; the long one takes all of them, several times."""
+WAL_HEADER, FRAME_HEADER = 32, 24
+
+
+def tear(database: Path, rng: random.Random) -> bool:
+    """Tear the last transaction out of the write-ahead log, which nobody was told of, as a power cut would
+    before it was safe: cut anywhere in its frames, junk behind. Whether there was one to tear.
+    """
+    path = database.with_name(database.name + "-wal")
+    wal = path.read_bytes()
+    if len(wal) < WAL_HEADER:
+        return False
+    size, salts = int.from_bytes(wal[8:12], "big"), wal[16:24]
+    ends = [WAL_HEADER]  # of transactions
+    for at in range(WAL_HEADER, len(wal) - size - FRAME_HEADER + 1, size + FRAME_HEADER):
+        if wal[at + 8 : at + 16] != salts:
+            break  # of an earlier use of the file
+        if any(wal[at + 4 : at + 8]):
+            ends.append(at + FRAME_HEADER + size)
+    # Where SQLite may have begun to carry the log over, the last transaction is safe elsewhere too.
+    if len(ends) < 2 or ends[-1] > 900 * (size + FRAME_HEADER):
+        return False
+    end = rng.randrange(ends[-2], ends[-1])
+    path.write_bytes(wal[:end] + rng.randbytes(rng.randrange(3 * size)))
+    return True
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -37,10 +62,13 @@ async def test_the_server_dies_at_every_step(
     tmp_path: Path, store: str, chaos: Chaos, figure: Callable[[str], None]
 ) -> None:
     rng, kind = chaos.rng, store.partition(":")[0]
-    steps = list(SHORT[kind])
+    steps = list(SHORT)
+    if kind == "redis" and not chaos.is_long:
+        pytest.skip("in the long form")
     if chaos.is_long:
         steps = [*EVERYWHERE, *(IN_SQLITE if kind == "sqlite" else ())] * 3
     rng.shuffle(steps)
+    database, torn = tmp_path / "sessions.db", 0
     server = BrokenServer(tmp_path / "server", PEOPLE, {"NovelApp.store": store})
     await asyncio.to_thread(server.start)
     try:
@@ -52,15 +80,18 @@ async def test_the_server_dies_at_every_step(
                 # It may die while it starts: nothing is said to be ready before it is.
                 await asyncio.to_thread(server.start, step=step, at=rng.randrange(2, 30))
                 assert await asyncio.to_thread(server.ended) == -signal.SIGKILL
+                if step == "committed" and tear(database, rng):
+                    torn += 1
             await asyncio.to_thread(server.start)
             await crew.more(20)
             await crew.stop()
             story = await check_readers(store, session, crew)
             check_log(story, crew.ours)
             check_answers(story, crew)
+            assert torn > 0 or kind != "sqlite"
             figure(
-                f"{len(steps) + 1} SIGKILLs, {crew.acknowledged} acknowledged and there once, "
-                f"{len(story.events)} events, {dict(crew.outcomes)}"
+                f"{len(steps) + 1} SIGKILLs, {torn} torn logs, {crew.acknowledged} acknowledged and there "
+                f"once, {len(story.events)} events, {dict(crew.outcomes)}"
             )
     finally:
         await asyncio.to_thread(server.kill)

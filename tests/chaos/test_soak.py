@@ -44,7 +44,7 @@ TRAITS = {
     "NovelApp.ring_events": 100,
 }
 WEATHER = Weather(duplicated=0.01, reordered=0.01, delayed=0.01, truncated=0.002, cut=0.002)
-SHORT, BEAT = 16.0, 0.25
+SHORT, BEAT = 10.0, 0.2
 MB = 1024 * 1024
 
 
