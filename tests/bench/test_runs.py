@@ -154,7 +154,8 @@ def test_who_is_refused_is_told(tmp_path: Path) -> None:
         ours.stop()
 
 
-def test_an_interrupt_ends_every_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_every_process(tmp_path: Path, how: signal.Signals) -> None:
     command = [
         sys.executable,
         "-m",
@@ -181,7 +182,7 @@ def test_an_interrupt_ends_every_process(tmp_path: Path) -> None:
                 break
         children = psutil.Process(process.pid).children(recursive=True)
         assert children
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         assert process.wait(60) == 130
         _, alive = psutil.wait_procs(children, timeout=20)
         assert alive == []
@@ -190,6 +191,29 @@ def test_an_interrupt_ends_every_process(tmp_path: Path) -> None:
         process.wait()
         if process.stderr is not None:
             process.stderr.close()
+
+
+def test_a_reference_ends_with_its_starter(tmp_path: Path) -> None:
+    code = """
+import time
+from novel_jupyter.bench.machine import Split
+from novel_jupyter.bench.targets import Reference
+reference = Reference("raw", Split.of_this_machine())
+reference.start()
+print(reference.pid, flush=True)
+time.sleep(60)
+"""
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert starter.stdout is not None
+    with starter, starter.stdout:
+        reference = psutil.Process(int(starter.stdout.readline()))
+        starter.kill()
+    reference.wait(20)
 
 
 def test_a_missing_reference_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
