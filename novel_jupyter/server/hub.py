@@ -11,9 +11,7 @@ import asyncio
 import secrets
 import time
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from novel_jupyter.core.draft import Facts, measured_size
@@ -22,10 +20,10 @@ from novel_jupyter.core.limits import TokenBucket
 from novel_jupyter.core.model import Settings
 from novel_jupyter.core.opening import Opening, open_session
 from novel_jupyter.core.policy import Principal, person_of
-from novel_jupyter.core.times import format_time
 
 from . import archive, metrics
 from .bus import Bus
+from .clock import Clock
 from .config import Config
 from .connection import Connection, Flusher
 from .events_log import Log
@@ -298,26 +296,3 @@ class Hub:
         await self.bus.close()
         await self.store.close()
         self.log.info("drained", sessions=len(sessions))
-
-
-class Clock:
-    """Wall time that never goes backwards within this process, and never stands still.
-
-    After a jump back it goes on from where it was, at the pace of the monotonic clock: deadlines fire.
-    """
-
-    def __init__(
-        self,
-        read: Callable[[], datetime] = lambda: datetime.now(UTC),
-        elapsed: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._read = read
-        self._elapsed = elapsed
-        self._last = read()
-        self._at = elapsed()
-
-    def now(self) -> str:
-        at = self._elapsed()
-        self._last = max(self._read(), self._last + timedelta(seconds=at - self._at))
-        self._at = at
-        return format_time(self._last)

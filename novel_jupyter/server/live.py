@@ -146,9 +146,11 @@ class LiveRoom:
         reference = self._log.failure("decide", error, session=self.room.session_id)
         code = "unavailable" if unavailable else "internal"
         for asked in batch:
-            refused = Refused(code, reference=reference)
-            id = asked.message.id if asked.message else None
-            self._answer(asked, Reply(id, self.head.sequence_id, refused.data()))
+            self._answer(asked, self._undecided(asked, code, reference))
+
+    def _undecided(self, asked: Asked, code: str, reference: str) -> Reply:
+        id = asked.message.id if asked.message else None
+        return Reply(id, self.head.sequence_id, Refused(code, reference=reference).data())
 
     def _answer(self, asked: Asked, reply: Reply) -> None:
         """Tell whoever asked. What fails in the telling must not spoil what was committed."""
@@ -228,7 +230,13 @@ class LiveRoom:
             return Reply(None, draft.head.sequence_id, {"kind": "ack", "outcome": "applied"})
         if asked.known is not None:
             facts = replace(facts, known=asked.known)
-        return decide(draft, Command(asked.author, asked.message), facts)
+        mark = draft.mark()
+        try:
+            return decide(draft, Command(asked.author, asked.message), facts)
+        except Exception as error:  # our own fault, but this command's alone: the others of the batch go on
+            draft.back_to(mark)
+            reference = self._log.failure("command", error, session=self.room.session_id)
+            return self._undecided(asked, "internal", reference)
 
     def _remember(self, asked: Asked, reply: Reply, size: int) -> None:
         """What was acknowledged here can be decided again, should the store lose it and others go on."""
@@ -316,7 +324,8 @@ class LiveRoom:
         )
         found = await reconcile(self._store, memory, self._config.ring_events)
         self.is_stale = False
-        self._on_store(True)
+        if append is None:  # else it could be read, and whether it can be written is about to be seen
+            self._on_store(True)
         same = found.room.head.epoch == self.head.epoch
         learned: Sequence[Result] = ()
         if append is not None and found.loaded is None:

@@ -28,6 +28,7 @@ from novel_jupyter.core.views import View, rules_of, view_of
 
 from .archive import Loaded
 from .bus import Bus
+from .clock import Clock
 from .config import Config
 from .connection import Connection
 from .events_log import Log
@@ -58,9 +59,12 @@ class Session:
         on_store: Callable[[bool], None],
     ) -> None:
         self.id = loaded.info.session_id
+        latest = loaded.recent[-1].timestamp if loaded.recent else loaded.info.last_activity
+        self._clock = Clock.after(now, latest)
+        self._now = self._clock.now
         self.subscribers = Subscribers(self.id)
         self.link = SessionLink(bus, self, config, log)
-        self.whereabouts = Whereabouts(self.id, self.subscribers, config, now, self.link.publish)
+        self.whereabouts = Whereabouts(self.id, self.subscribers, config, self._now, self.link.publish)
         self.live = LiveRoom(
             store,
             config,
@@ -75,7 +79,6 @@ class Session:
         )
         self.last_used = time.monotonic()
         self._config = config
-        self._now = now
         self._stories = stories
         self._loaded = time.monotonic()
         self._asked_host: dict[str, JsonValue] | None = None
@@ -253,6 +256,7 @@ class Session:
 
     def _committed(self, events: list[Event]) -> None:
         """Everything that follows from committed events."""
+        self._clock.reach(events[-1].timestamp)
         self.narration.flush()
         state = self.live.room.state
         if rules_of(state)["turn"]["phase"] != "narrating":

@@ -16,6 +16,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -108,7 +109,10 @@ def connect(
     """
     if not read_only:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Never open a file that is there: to close it again would drop every lock that this process has on
+        # it, and another process could take the log away into which our other connections write.
+        with suppress(FileExistsError):
+            os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",  # never make an empty file where ours has gone
         uri=True,

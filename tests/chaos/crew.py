@@ -37,17 +37,24 @@ class Said:
 
 
 class Crew:
-    """`handles` by name. `start` and `stop` writing; `more` waits for acknowledgements."""
+    """`clients` and `handles` by name. `start` and `stop` writing; `more` waits for acknowledgements."""
 
-    def __init__(self, handles: dict[str, SessionHandle], seed: object) -> None:
-        self.handles = handles
+    def __init__(self, clients: dict[str, Client], handles: dict[str, SessionHandle], seed: object) -> None:
+        self.clients, self.handles = clients, handles
         self.said: dict[str, Said] = {}
         self.outcomes: Counter[str] = Counter()
         self._seed = seed
-        self._numbers: Counter[str] = Counter()
         self._stop = False
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self.lost = 0
+        """Connections that ended."""
+        for handle in handles.values():
+            handle.on("store", lambda frame: self._news.set())
+            handle.on("offline", self._offline)
+
+    def _offline(self, frame: object) -> None:
+        self.lost += 1
 
     @property
     def acknowledged(self) -> int:
@@ -73,8 +80,7 @@ class Crew:
     async def say(self, name: str, rng: random.Random) -> Said:
         """One command of some kind, and its answer."""
         handle = self.handles[name]
-        self._numbers[name] += 1
-        number = self._numbers[name]
+        number = handle._out._next  # what the client is about to call it
         mark = f"{name}x{number}"  # one word: merging text goes word by word
         said = self.said[mark] = Said(mark, name, f"{handle.client_id}:{number}")
         kind = rng.random()
@@ -87,8 +93,7 @@ class Crew:
             patch = [{"op": "add", "path": path, "value": mark}]
             data = {"base": max(0, base), "patch": patch}
         try:
-            answer = handle.submit("story_update", data, said.id)
-            ack = await asyncio.shield(answer)
+            ack = await handle.submit("story_update", data)
         except CommandRefused as refused:
             said.refused = refused.code
             self.outcomes[refused.code] += 1
@@ -113,6 +118,19 @@ class Crew:
             await asyncio.gather(*self._tasks)
         self._tasks.clear()
         assert all(said.at is not None or said.refused for said in self.said.values())
+
+    async def end(self) -> None:
+        """Whatever became of the test: nobody writes any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def told(self, available: bool, timeout: float = PATIENCE) -> None:
+        """Return when everybody was told that the store is away, or back."""
+        async with asyncio.timeout(timeout):
+            while not all(client.store_available is available for client in self.clients.values()):
+                self._news.clear()
+                await self._news.wait()
 
     async def reach(self, sequence_id: int, timeout: float = PATIENCE) -> None:
         """Return when everybody stands there or beyond."""
@@ -145,4 +163,9 @@ async def aboard(
             clients[name] = await stack.enter_async_context(client)
         first = next(iter(clients.values()))
         session = str((await first.create_session("lighthouse", seed="1"))["session_id"])
-        yield session, Crew({name: await client.join(session) for name, client in clients.items()}, seed)
+        handles = {name: await client.join(session) for name, client in clients.items()}
+        crew = Crew(clients, handles, seed)
+        try:
+            yield session, crew
+        finally:
+            await crew.end()

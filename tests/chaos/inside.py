@@ -15,7 +15,6 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from functools import partial, wraps
 from pathlib import Path
@@ -23,7 +22,8 @@ from typing import Any, Final
 
 from prometheus_client import Gauge
 
-from novel_jupyter.server import hub, live, sqlite_schema, store_sqlite
+from novel_jupyter.server import clock as clocks
+from novel_jupyter.server import live, sqlite_schema, store_sqlite
 from novel_jupyter.server.connection import Connection, Flusher
 from novel_jupyter.server.sqlite_threads import Writer
 
@@ -52,6 +52,12 @@ _STATEMENTS: Final = {
 }
 
 
+SLOW: Final = 0.05
+"""Seconds that a step takes in which the process will die: time enough for whatever was said too early to get
+out.
+"""
+
+
 class Fuse:
     """Burns at the `at`-th time of `step`, from 1; never without a step."""
 
@@ -59,13 +65,28 @@ class Fuse:
         self._step, self._left = step, at
         self._lock = threading.Lock()
 
-    def reach(self, step: str) -> None:
+    def due(self, step: str) -> bool:
+        """Whether this is the moment."""
         if step != self._step:
-            return
+            return False
         with self._lock:
             self._left -= 1
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+            return self._left == 0
+
+    def reach(self, step: str) -> None:
+        """In the loop, which stands still: the end comes at once."""
+        if self.due(step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def reach_in_thread(self, step: str) -> None:
+        if self.due(step):
+            time.sleep(SLOW)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def reach_in_task(self, step: str) -> None:
+        if self.due(step):
+            await asyncio.sleep(SLOW)
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def install(
@@ -96,7 +117,7 @@ def _around_store(fuse: Fuse) -> None:
         def step(statement: str) -> None:
             for words, name in _STATEMENTS.items():
                 if statement.lstrip().startswith(words):
-                    fuse.reach(name)
+                    fuse.reach_in_thread(name)
 
         connection.set_trace_callback(step)
         return connection
@@ -107,30 +128,34 @@ def _around_store(fuse: Fuse) -> None:
     @wraps(attempt)
     def attempted(self: Writer, batch: Any) -> Any:
         outcomes = attempt(self, batch)
-        fuse.reach("committed")
+        fuse.reach_in_thread("committed")
         return outcomes
 
     Writer._attempt = attempted  # type: ignore[method-assign]
 
 
-def _around(owner: Any, name: str, before: Callable[[], None], after: Callable[[], None]) -> None:
+def _around_task(owner: Any, name: str, fuse: Fuse, before: str, after: str = "") -> None:
     inner = getattr(owner, name)
-    if asyncio.iscoroutinefunction(inner):
 
-        @wraps(inner)
-        async def wrapped(*args: Any, **kwargs: Any) -> Any:
-            before()
-            result = await inner(*args, **kwargs)
-            after()
-            return result
-    else:
+    @wraps(inner)
+    async def wrapped(*args: Any, **kwargs: Any) -> Any:
+        await fuse.reach_in_task(before)
+        result = await inner(*args, **kwargs)
+        await fuse.reach_in_task(after)
+        return result
 
-        @wraps(inner)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            before()
-            result = inner(*args, **kwargs)
-            after()
-            return result
+    setattr(owner, name, wrapped)
+
+
+def _around(owner: Any, name: str, fuse: Fuse, before: str, after: str) -> None:
+    inner = getattr(owner, name)
+
+    @wraps(inner)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        fuse.reach(before)
+        result = inner(*args, **kwargs)
+        fuse.reach(after)
+        return result
 
     setattr(owner, name, wrapped)
 
@@ -138,18 +163,12 @@ def _around(owner: Any, name: str, before: Callable[[], None], after: Callable[[
 def _around_broadcast(fuse: Fuse) -> None:
     from novel_jupyter.server.store_redis import RedisStore
 
-    def at(step: str) -> Callable[[], None]:
-        return partial(fuse.reach, step)
-
-    def nothing() -> None:
-        pass
-
     for store in (store_sqlite.SqliteStore, RedisStore):
-        _around(store, "append", at("append"), at("appended"))
-        _around(store, "put_snapshot", at("snapshot"), nothing)
-    _around(live.LiveRoom, "_decide", at("decide"), nothing)
-    _around(live.LiveRoom, "_shown", at("broadcast"), at("told"))
-    _around(live.LiveRoom, "_answer", nothing, at("answered"))
+        _around_task(store, "append", fuse, "append", "appended")
+        _around_task(store, "put_snapshot", fuse, "snapshot")
+    _around_task(live.LiveRoom, "_decide", fuse, "decide")
+    _around(live.LiveRoom, "_shown", fuse, "broadcast", "told")
+    _around(live.LiveRoom, "_answer", fuse, "", "answered")
     flush = Flusher._flush
 
     @wraps(flush)
@@ -177,4 +196,4 @@ def _wrong_clock(path: Path) -> None:
             return cls.fromtimestamp(wrong(), tz or UTC)
 
     time.time = wrong
-    vars(hub)["datetime"] = Wrong
+    vars(clocks)["datetime"] = Wrong

@@ -38,6 +38,9 @@ class BrokenServer(ServerProcess):
         super().__init__(root, people, {**FAST, **(traits or {})})
         self.plan = plan
 
+        self.clock = Path(plan["clock"]) if "clock" in plan else root / "clock"
+        self.clock.write_text("0")
+
     def environment(self) -> dict[str, str]:
         here = super().environment()
         return {**here, "PYTHONPATH": os.pathsep.join(filter(None, [here.get("PYTHONPATH"), str(TESTS)]))}
@@ -53,6 +56,14 @@ class BrokenServer(ServerProcess):
         """Return when the process has ended: its exit status. Raises subprocess.TimeoutExpired."""
         assert self._process is not None
         return self._process.wait(timeout)
+
+    def jump(self, seconds: float) -> None:
+        """From now on the wall clock is wrong by so much. It needs `clock` in the plan."""
+        self.clock.write_text(str(seconds))
+
+    @property
+    def store_url(self) -> str:
+        return f"sqlite:///{self.database}"
 
     @property
     def process(self) -> psutil.Process:

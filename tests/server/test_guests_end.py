@@ -26,9 +26,9 @@ from novel_jupyter.core.incoming import parse
 from novel_jupyter.core.policy import SERVER, Principal
 from novel_jupyter.core.room import Reply
 from novel_jupyter.core.views import rules_of
+from novel_jupyter.server.clock import Clock
 from novel_jupyter.server.connection import Connection
 from novel_jupyter.server.guests import cookie_name, guest_of, new_guest
-from novel_jupyter.server.hub import Clock
 from novel_jupyter.server.live import Asked
 from novel_jupyter.server.session import Session
 from novel_jupyter.testing import ServerProcess

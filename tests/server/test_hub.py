@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,6 @@ from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.limits import Bounds
 from novel_jupyter.core.model import DEFAULT_SETTINGS
 from novel_jupyter.core.policy import Principal
-from novel_jupyter.server.hub import Clock
-
-
-def test_a_clock_never_goes_backwards_and_never_stands_still() -> None:
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    moments = iter([at, at, at - timedelta(hours=1), at - timedelta(hours=1), at + timedelta(hours=1)])
-    passed = iter([0.0, 0.0, 2.0, 5.0, 6.0])
-    clock = Clock(lambda: next(moments), lambda: next(passed))
-    assert [clock.now() for _ in range(4)] == [
-        "2026-01-01T00:00:00.000Z",
-        "2026-01-01T00:00:02.000Z",
-        "2026-01-01T00:00:05.000Z",
-        "2026-01-01T01:00:00.000Z",
-    ]
 
 
 @pytest.mark.asyncio

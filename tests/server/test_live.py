@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from server.inside import Inside, Listener
 
+from novel_jupyter.core import turn
+from novel_jupyter.core.draft import Context
 from novel_jupyter.core.events import decode
 from novel_jupyter.core.model import Head
 from novel_jupyter.core.views import view_hash
@@ -213,3 +215,29 @@ async def test_answers_of_many_clients_are_kept_in_the_store_not_in_memory(tmp_p
         other = await alice.ask(session, "story_update", {"kind": "chat", "text": "two"}, id="page1:1")
         assert other.data["code"] == "id_reused"
         assert session.live.head == head
+
+
+@pytest.mark.asyncio
+async def test_a_command_at_which_the_rules_fail_spoils_no_other_of_its_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R70: whose command brought the fault out hears `internal`, and nothing of it is in the log."""
+    advance = turn.advance
+
+    def faulty(ctx: Context) -> None:
+        if ctx.draft.events and ctx.draft.events[-1].data.get("text") == "evil":
+            raise ZeroDivisionError("a secret")
+        advance(ctx)
+
+    moody: list[Moody] = []
+    async with Inside.open(tmp_path, _wrapped(moody)) as inside:
+        room = await _room(inside, moody)
+        monkeypatch.setattr(turn, "advance", faulty)
+        replies = await asyncio.gather(*(room.say(text) for text in ("one", "evil", "two")))
+        assert len(room.store.appends) == 1, "they came in one batch"
+        assert [reply.data.get("code") for reply in replies] == [None, "internal", None]
+        assert "secret" not in str(replies[1].data)
+        assert await room.said() == ["one", "two"]
+        monkeypatch.undo()
+        assert (await room.say("good", "alice:2")).data["kind"] == "ack", "its number was not used up"
+        await room.agrees()

@@ -186,6 +186,36 @@ async def test_s12_a_file_that_was_destroyed(path: Path, store: SqliteStore) -> 
         await SqliteStore.open(path.parent)
 
 
+@pytest.mark.process
+@pytest.mark.asyncio
+async def test_s12_a_writer_that_connects_anew_keeps_the_locks_of_the_file(
+    path: Path, store: SqliteStore
+) -> None:
+    """S6: after a disk failed, another process that looks into the file must not take its log away.
+
+    POSIX drops all locks of a process on a file when it closes any descriptor of it; who then comes and goes
+    elsewhere believes to be the last, and deletes the log into which this process goes on writing.
+    """
+    head = await extend(store, EMPTY, 1, 1)
+    assert await store.head("s1") == head, "both threads are connected"
+
+    def fail(connection: sqlite3.Connection) -> None:
+        raise OSError("the disk")
+
+    with pytest.raises(StoreUnavailable):
+        await store._writer.run(fail)
+    head = await extend(store, head, 1, 2)
+    look = (
+        "import sqlite3 as s, sys; c = s.connect(sys.argv[1]); c.execute('SELECT 1 FROM sessions'); c.close()"
+    )
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", look, str(path)], check=True)
+    assert path.with_name(path.name + "-wal").exists()
+    head = await extend(store, head, 1, 3)
+    other = await SqliteStore.open(path)
+    assert await other.head("s1") == head
+    await other.close()
+
+
 def ruin(path: Path) -> None:
     path.write_bytes(b"not a database" * 1000)
 
