@@ -65,7 +65,7 @@ llama: $(VENV)/.dev
 test: $(VENV)/.dev $(VENV)/.chromium $(LABEXT)/lib/.stamp lint mypy
 	@said=$$(mktemp -d); \
 	( $(MAKE) --no-print-directory vitest browser >$$said/text 2>&1; echo $$? >$$said/code ) & \
-	$(MAKE) --no-print-directory pytest; code=$$?; \
+	code=0; $(MAKE) --no-print-directory pytest || code=$$?; \
 	wait; cat $$said/text; \
 	[ $$code -eq 0 ] && [ "$$(cat $$said/code)" = 0 ]
 
