@@ -1,4 +1,4 @@
-"""Ctrl-C, held back for a moment.
+"""Ctrl-C and SIGTERM, held back for a moment.
 
 Law: an interrupt between the birth of a process and its being known would leave it behind, so while one is
 started the interrupt waits.
@@ -12,6 +12,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
+
+HEARD: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Interrupts:
@@ -34,11 +37,12 @@ def heard() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, _STATE.hear)
+    before = {number: signal.signal(number, _STATE.hear) for number in HEARD}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -28,11 +28,14 @@ IN, OUT = select.POLLIN, select.POLLOUT
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server listens, and how it speaks (see `dialects`)."""
+    """Where a server listens, and how it speaks (see `dialects`). `buffer`: bytes that the system may keep
+    for a client that does not read; 0: as many as it likes.
+    """
 
     host: str
     port: int
     dialect: str
+    buffer: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,8 @@ class Loop:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if place.buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, place.buffer)
         sock.connect_ex((place.host, place.port))
         peer.sock, peer.fd, peer.rest, peer.opened, peer.ready = sock, sock.fileno(), b"", False, False
         host = f"{place.host}:{place.port}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -150,6 +150,7 @@ def stands(
     *,
     host: bool,
     settings: Mapping[str, object] | None = None,
+    buffer: int = 0,
 ) -> Iterator[list[Stand]]:
     """Every server started, with its own clients in so many sessions."""
     options = run.options
@@ -165,7 +166,7 @@ def stands(
                 groups = target.groups(count, each, host, settings)
             else:
                 groups = target.groups(count, each, host)
-            crew.come(target.place, groups, tell=host and isinstance(target, Ours))
+            crew.come(replace(target.place, buffer=buffer), groups, tell=host and isinstance(target, Ours))
             found.append(Stand(target, crew, options, groups))
         yield found
 
@@ -269,6 +270,8 @@ def fixed(
                 f"{window.microseconds:.1f} µs each, lost {window.lost}, errors {window.errors}"
             )
             kept[m].append(window)
+            if stalled:
+                stand.crew.quiet(stand.target.pid)  # who hung reads again, and is told what it missed
     rows: list[Row] = []
     for stand, windows in zip(found, kept, strict=True):
         middle = sorted(windows, key=figure)[len(windows) // 2]

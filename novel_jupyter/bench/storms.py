@@ -20,7 +20,7 @@ from .targets import Ours, Target
 
 ARRIVALS: Final = 200.0
 """People a second, unless the options say."""
-PAGE: Final = 100
+PAGE: Final = 20
 LOOKS: Final = 15
 QUIET: Final = 50.0
 """Edits a second while a history is looked at."""
@@ -98,10 +98,10 @@ def history(run: Run) -> Result:
         target, crew = found[0].target, found[0].crew
         assert isinstance(target, Ours)
         session = found[0].groups[0][0].session
-        rows.append(_looked(run, target, crew, session, "a short history"))
+        rows.append(_looked(run, target, crew, session, "a short history", 0))
         took = _grow(run, target, crew, options)
         notes.append(took)
-        rows.append(_looked(run, target, crew, session, f"{options.events} events"))
+        rows.append(_looked(run, target, crew, session, f"{options.events} events", options.events))
     return Result("history", f"a log of {options.events} events beside a short one", rows, notes)
 
 
@@ -121,7 +121,8 @@ def _grow(run: Run, target: Ours, crew: Crew, options: Options) -> str:
     return f"{made:.0f} edits in one session in {took:.0f} s ({made / took:.0f} a second)"
 
 
-def _looked(run: Run, target: Ours, crew: Crew, session: str, text: str) -> Row:
+def _looked(run: Run, target: Ours, crew: Crew, session: str, text: str, events: int) -> Row:
+    """`events`: how far back the pages that are read begin, at most."""
     streams = [Stream("e", "people", QUIET, 200)]
     seconds = run.options.seconds
     windows: list[Window] = [
@@ -133,7 +134,8 @@ def _looked(run: Run, target: Ours, crew: Crew, session: str, text: str) -> Row:
     pages: list[float] = []
     for n in range(LOOKS):
         began = time.monotonic()
-        path = f"novel/api/sessions/{session}/events?after={n * PAGE}&limit={PAGE}"
+        after = events * n // LOOKS
+        path = f"novel/api/sessions/{session}/events?after={after}&limit={PAGE}"
         target.call("GET", path, token=target.token("p0"))
         pages.append(time.monotonic() - began)
     row = Row(f"novel_jupyter, {text}", "durable", "ms p99 of an edit", [w.p99 for w in windows], window)

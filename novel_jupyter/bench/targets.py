@@ -124,6 +124,18 @@ class Ours:
             raise BenchError(f"{method} {path.partition('?')[0]}: HTTP {answer.status}")
         return json.loads(text) if text else None
 
+    def counter(self, name: str) -> float:
+        """One of the server's own counters, over all its labels. Raises BenchError."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        try:
+            headers = {"Authorization": f"token {self.server.admin_token}"}
+            connection.request("GET", "/metrics", headers=headers)
+            lines = connection.getresponse().read().decode().splitlines()
+        finally:
+            connection.close()
+        found = [line for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(float(line.rpartition(" ")[2]) for line in found)
+
     def token(self, name: str) -> str:
         return self.server.token_of(name)
 
@@ -239,7 +251,7 @@ class Reference:
         command = [sys.executable, "-m", f"novel_jupyter.bench.refs.{self._kind.module}", str(self._port)]
         with held():
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
         end = time.monotonic() + START_SECONDS
         while not self._listens():
@@ -263,6 +275,8 @@ class Reference:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
 
     def groups(self, sessions: int, people: int, host: bool) -> list[list[Member]]:
         found: list[list[Member]] = []

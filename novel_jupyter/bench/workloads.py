@@ -13,7 +13,7 @@ from .machine import fsync_seconds
 from .options import Options
 from .orders import Stream
 from .plan import OURS, Result, Row, Run, fixed, search, stands
-from .targets import Target
+from .targets import Ours, Target
 
 RATE: Final = "deliveries/s"
 P99: Final = "ms p99"
@@ -22,6 +22,8 @@ STEADY: Final = 10_000.0
 """Deliveries a second where servers are compared at the same rate."""
 CURSOR_HZ, EDIT_HZ, TURN_SECONDS = 10.0, 0.2, 6.0
 STALLED: Final = 0.05
+PROSE_HZ, PROSE_BYTES = 500.0, 2000
+BUFFER: Final = 65_536
 
 
 def _p99(window: Window) -> float:
@@ -171,24 +173,45 @@ def _shapes(run: Run, shapes: list[tuple[str, int, int]], among: list[str]) -> l
 
 
 def slow(run: Run) -> Result:
-    """Some clients stop reading; what the others see, and what the server keeps for the slow."""
+    """Some clients stop reading while much prose is streamed; what the others see, and what the server does
+    about the slow.
+    """
     options = run.options
-    rate = options.rate or STEADY / options.people
+    sessions = max(1, options.sessions // 50)
+    stream = Stream("r", "host", options.rate or sessions * PROSE_HZ, PROSE_BYTES)
     rows: list[Row] = []
-    # A small window: what is kept for who does not read is bounded by it, and reached in a short run.
-    with stands(run, [run.ours(outbox_bytes=65_536)], host=False) as found:
+    # The system keeps little for who does not read, so that a run of seconds reaches our own bound.
+    with stands(run, [run.ours()], sessions, host=True, buffer=BUFFER) as found:
+        target = found[0].target
+        assert isinstance(target, Ours)
         for share in (0.0, STALLED):
-            these = fixed(run, found, [Stream("e", "people", rate, options.size)], P99, _p99, share)
+            before = target.counter("novel_jupyter_resyncs_total")
+            these = fixed(run, found, [stream], P99, _p99, share)
             for row in these:
+                row.more["resyncs"] = target.counter("novel_jupyter_resyncs_total") - before
                 row.server = f"{row.server}, {share:.0%} do not read" if share else row.server
+                row.guarantee = "relayed to who reads; a resync for who does not"
             rows += these
-    return Result("slow", f"{rate:g} edits a second, and 5% of clients that do not read", rows, _sides(rows))
+    title = f"{stream.rate:g} chunks of {PROSE_BYTES} bytes a second, and 5% of clients that do not read"
+    notes = _sides(rows)
+    if not rows[-1].more["resyncs"]:
+        notes.append("what the system keeps for a socket was enough for so short a run: no bound was reached")
+    return Result("slow", title, rows, notes)
 
 
 def _sides(rows: list[Row]) -> list[str]:
-    """Where the clients were the limit, the figure is a lower bound."""
-    return [
-        f"{row.server}: the clients were the limit, so its figure is a lower bound"
-        for row in rows
-        if row.window is not None and row.window.side in ("clients", "both")
-    ]
+    """Where the clients were the limit, the figure is a lower bound; and what went wrong."""
+    notes: list[str] = []
+    for row in rows:
+        window = row.window
+        if window is None:
+            continue
+        if window.side in ("clients", "both"):
+            notes.append(f"{row.server}: the clients were the limit, so its figure is a lower bound")
+        if window.short or window.errors or window.gone:
+            why = [*window.said, *window.gone][:1]
+            notes.append(
+                f"{row.server}: {window.short} receivers did not get everything, {window.errors} refusals, "
+                f"{len(window.gone)} connections lost {why}"
+            )
+    return notes

@@ -109,9 +109,16 @@ class Outbox:
 
     def drain(self, max_bytes: int) -> list[bytes]:
         """Take frames of about `max_bytes` at most; at least one if any waits."""
-        frames: list[bytes] = []
-        size = 0
         queue, controls = self._queue, self._controls
+        if queue and not controls and self._durable_bytes <= max_bytes and not self._ephemera:
+            frames = list(queue)  # what most flushes are
+            queue.clear()
+            self._left += len(frames)
+            self._durable = self._durable_bytes = 0
+            self._moved = True
+            return frames
+        frames = []
+        size = 0
         while queue and (not frames or size + len(queue[0]) <= max_bytes):
             frame = queue.popleft()
             if controls and controls[0] == self._left:

@@ -11,6 +11,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,9 @@ class NovelApp(ExtensionApp):
     cursor_interval = Float(_C.cursor_interval, min=0.02, help="Seconds between broadcasts of cursors.").tag(
         config=True
     )
+    stream_interval = Float(
+        _C.stream_interval, min=0.001, help="Seconds between frames of prose that is being streamed."
+    ).tag(config=True)
     outbox_bytes = Int(
         _C.outbox_bytes, min=65536, help="Bytes that may wait for one socket before it is resynced."
     ).tag(config=True)
@@ -278,20 +282,8 @@ class NovelApp(ExtensionApp):
             "review": self.review,
             "default_role": self.default_role,
         }
-        same = ("tick", "cursor_interval", "outbox_bytes", "outbox_frames", "stall_timeout", "ping_interval")
-        more = ("pong_timeout", "presence_grace", "lease_timeout", "idle_timeout", "reconnect_after")
-        rest = (
-            "frames_per_second",
-            "frames_burst",
-            "commands_per_second",
-            "commands_burst",
-            "snapshot_every",
-        )
-        last = ("ring_events", "ring_bytes", "kernel_token_lifetime", "creates_per_second", "creates_burst")
-        nodes = ("node_beat", "head_check", "public_url")
-        who = ("recheck_interval", "scope_roles", "kernel_scope", "require_ticket")
-        names = (*same, *more, *rest, *last, *nodes, *who)
-        values: dict[str, Any] = {name: getattr(self, name) for name in names}
+        given = {field.name for field in fields(Config)} - {"bounds", "default_settings"}
+        values: dict[str, Any] = {name: getattr(self, name) for name in given if self.has_trait(name)}
         return Config(bounds=bounds, default_settings=settings, **values)
 
     def initialize_handlers(self) -> None:

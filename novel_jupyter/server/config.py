@@ -29,6 +29,7 @@ class Config:
     tick: float = 0.005
     timer: float = 0.25
     cursor_interval: float = 0.05
+    stream_interval: float = 0.04
     outbox_bytes: int = 1024 * 1024
     outbox_frames: int = 4096
     stall_timeout: float = 15.0

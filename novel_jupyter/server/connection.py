@@ -131,16 +131,21 @@ class Connection:
             self._outbox.resynced()
             self._stale = False
             self.on_resync()
-        frames = self._outbox.drain(FLUSH_BYTES)
-        if not len(self._outbox):
+        outbox = self._outbox
+        frames = outbox.drain(FLUSH_BYTES)
+        left = outbox.has_more
+        if not left:
             self._make_room()
         if not frames:
             return
-        metrics.DELIVERIES.inc(len(frames))
-        if not self._wire.write(frames, lambda: self._flusher.wake(self)):
+        self._flusher.delivered += len(frames)
+        if not self._wire.write(frames, self._wake):
             self.close(4005)
-        elif self._outbox.has_more or self._stale:
+        elif left or self._stale:
             self._flusher.wake(self)
+
+    def _wake(self) -> None:
+        self._flusher.wake(self)
 
     def stalled_for(self, now: float) -> float:
         """Seconds for which something has waited in the outbox without any of it leaving."""
@@ -168,6 +173,7 @@ class Flusher:
 
     def __init__(self, tick: float) -> None:
         self._tick = tick
+        self.delivered = 0
         self._waiting: dict[str, Connection] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -181,6 +187,8 @@ class Flusher:
         waiting, self._waiting = self._waiting, {}
         for connection in waiting.values():
             connection.flush()
+        metrics.DELIVERIES.inc(self.delivered)
+        self.delivered = 0
 
     def stop(self) -> None:
         if self._timer is not None:

@@ -3,8 +3,8 @@
 Law: this is the only module that touches Tornado's private side of a WebSocket. A frame is the finished
 bytes of one server-to-client text message (RFC 6455: unmasked, final); many are written with one
 `stream.write`. Where the private side is not as expected, or compression is on, the same bytes go through
-`write_message`.
-Parts: `frame`, `unframe`, `message`, `Wire` (what a connection writes to).
+`write_message`. What has arrived is taken from the socket at once, however many frames it is.
+Parts: `frame`, `unframe`, `message`, `Wire` (what a connection writes to), `Protocol` (what it is read by).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from orjson import dumps
 from tornado.iostream import IOStream, StreamClosedError
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
 TEXT_FINAL = 0x81
+READ_BYTES = 65536
 
 
 def frame(payload: bytes) -> bytes:
@@ -68,6 +69,43 @@ def message(
     )
 
 
+def _send(stream: IOStream, data: bytes) -> bytes | memoryview | None:
+    """What is still to be written of `data`; None: all of it has left.
+
+    A third of what `stream.write` costs, which is kept for what does not fit at once. An error is left to
+    `stream.write`, which meets it again and closes the stream by the rules.
+    """
+    if type(stream) is not IOStream or stream.writing() or stream.closed():
+        return data
+    try:
+        sent = stream.socket.send(data)
+    except OSError:
+        return data
+    return None if sent == len(data) else memoryview(data)[sent:]
+
+
+class Protocol(WebSocketProtocol13):
+    """Tornado's, but for the reading: that asks the stream for each part of a frame, which costs more than
+    all else that is done with a short one.
+    """
+
+    _unread = b""
+    _at = 0
+
+    async def _read_bytes(self, n: int) -> bytes:
+        at, end = self._at, self._at + n
+        while len(self._unread) < end:
+            more = await self.stream.read_bytes(READ_BYTES, partial=True)
+            self._unread, at, end = self._unread[at:] + more, 0, n
+            self._at = 0
+        self._at = end
+        self._wire_bytes_in += n
+        data = self._unread[at:end]
+        if end == len(self._unread):
+            self._unread, self._at = b"", 0
+        return data
+
+
 class Wire:
     """The sending side of one WebSocket."""
 
@@ -89,12 +127,16 @@ class Wire:
         had
         to wait.
         """
-        data = b"".join(frames)
+        data = b"".join(frames) if len(frames) > 1 else frames[0]
         future: Future[None] | None = None
+        stream = self._stream
         try:
-            if self._stream is not None:
-                future = self._stream.write(data)
-                if not self._stream.writing():
+            if stream is not None:
+                rest = _send(stream, data)
+                if rest is None:
+                    return True
+                future = stream.write(rest)
+                if not stream.writing():
                     # Left at once. An error since then shows as a closed stream, so nobody waits for this
                     # future.
                     future.add_done_callback(lambda done_future: done_future.exception())

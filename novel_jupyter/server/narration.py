@@ -1,9 +1,10 @@
 """Streamed narration on its way through the server.
 
-Law: chunks are provisional and never stored; those of one tick leave as one frame, joined in order; whoever
-joins in mid-stream gets the text so far. Offsets are in UTF-16 units, so a repeated chunk is known and passed
-over; one at 0 begins anew, as a successor of the host does. Who plays a character is streamed what it
-witnessed, and nothing else.
+Law: chunks are provisional and never stored. One that comes after a pause leaves at once; those that come
+faster than people read leave as one frame, joined in order, some 20 times a second. Whoever joins in
+mid-stream gets the text so far. Offsets are in UTF-16 units, so a repeated chunk is known and passed over;
+one at 0 begins anew, as a successor of the host does. Who plays a character is streamed what it witnessed,
+and nothing else.
 Parts: `Narration`.
 """
 
@@ -38,7 +39,7 @@ class Narration:
         self,
         session_id: str,
         subscribers: Subscribers,
-        tick: float,
+        interval: float,
         publish: Callable[[Note], None],
         seat: str | None = None,
     ) -> None:
@@ -46,7 +47,8 @@ class Narration:
         self._seats: dict[str, Narration] = {}
         self._session_id = session_id
         self._subscribers = subscribers
-        self._tick = tick
+        self._interval = interval
+        self._sent = -interval
         self._publish = publish
         self._of: Telling | None = None
         self._text: list[str] = []
@@ -69,7 +71,7 @@ class Narration:
             return self
         if seat not in self._seats:
             self._seats[seat] = Narration(
-                self._session_id, self._subscribers, self._tick, self._publish, seat
+                self._session_id, self._subscribers, self._interval, self._publish, seat
             )
         return self._seats[seat]
 
@@ -106,7 +108,12 @@ class Narration:
         self._units += units
         self._waiting.append(text)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._tick, self.flush)
+            loop = asyncio.get_running_loop()
+            due = self._sent + self._interval
+            if due <= loop.time():
+                self.flush()
+            else:
+                self._timer = loop.call_at(due, self.flush)
 
     def flush(self) -> None:
         """Send what waits, as one frame for each telling."""
@@ -117,6 +124,7 @@ class Narration:
             self._timer = None
         if not self._waiting or self._of is None:
             return
+        self._sent = asyncio.get_running_loop().time()
         text, self._waiting = "".join(self._waiting), []
         turn, attempt, _ = self._of
         if self._ours:

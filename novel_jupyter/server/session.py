@@ -83,7 +83,7 @@ class Session:
         self._loaded = time.monotonic()
         self._asked_host: dict[str, JsonValue] | None = None
         self._host_gone_since: float | None = self._loaded
-        self.narration = Narration(self.id, self.subscribers, config.tick, self.link.publish)
+        self.narration = Narration(self.id, self.subscribers, config.stream_interval, self.link.publish)
         self._ticking = False
         self._tick_missed = False
         self._joining = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -43,7 +43,7 @@ from novel_jupyter.core.room import Reply, client_key, is_command
 
 from . import metrics
 from .connection import Connection
-from .frames import Wire, message, unframe
+from .frames import Protocol, Wire, message, unframe
 from .hub import Hub
 from .identity import IdentityMixin
 from .live import Asked
@@ -99,10 +99,11 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
 
     def get_websocket_protocol(self) -> Any:
         protocol = super().get_websocket_protocol()
-        if isinstance(protocol, WebSocketProtocol13):
-            # Past this Tornado itself ends the socket (1009), before the memory is spent.
-            protocol.params.max_message_size = 16 * self.hub.config.bounds.frame_bytes
-        return protocol
+        if not isinstance(protocol, WebSocketProtocol13):
+            return protocol
+        # Past this Tornado itself ends the socket (1009), before the memory is spent.
+        protocol.params.max_message_size = 16 * self.hub.config.bounds.frame_bytes
+        return Protocol(self, False, protocol.params)
 
     def open(self, *args: Any, **kwargs: Any) -> None:
         if self.selected_subprotocol != PROTOCOL:
@@ -160,23 +161,52 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
         if self.connection:
             self.hub.remove(self.connection)
 
-    async def on_message(self, text: str | bytes) -> None:
+    def on_message(self, text: str | bytes) -> Awaitable[None] | None:
         """One frame. Tornado reads the next one when this is done, so a loading session holds back its own
-        client only.
+        client only; most frames have nothing to wait for.
         """
         connection = self.connection
         if connection is None or connection.closed or self.hub.draining:
-            return  # what a draining server does not take is sent again to the next
+            return None  # what a draining server does not take is sent again to the next
         connection.last_heard = time.monotonic()
+        if connection.choked:
+            return self._when_read(connection, text)
+        return self._handle(connection, text)
+
+    async def _when_read(self, connection: Connection, text: str | bytes) -> None:
         await connection.room()
+        if rest := self._handle(connection, text):
+            await rest
+
+    def _handle(self, connection: Connection, text: str | bytes) -> Awaitable[None] | None:
+        """Answer one frame, whatever is wrong with it; what has to wait is returned."""
+        incoming = None
         try:
-            await self._handle(connection, text)
-            connection.strikes = 0
-        except Refused as refused:
-            self._refuse(connection, refused)
+            incoming = self._read(connection, text)
+            if incoming is None or self._route(connection, incoming):
+                connection.strikes = 0
+                return None
         except Exception as error:
+            self._failed(connection, incoming, error)
+            return None
+        return self._wait(connection, incoming)
+
+    async def _wait(self, connection: Connection, incoming: ClientMessage) -> None:
+        try:
+            await self._route_later(connection, incoming)
+            connection.strikes = 0
+        except Exception as error:
+            self._failed(connection, incoming, error)
+
+    def _failed(self, connection: Connection, incoming: ClientMessage | None, error: Exception) -> None:
+        if isinstance(error, StoreError):
+            reference = self.hub.log.failure("store", error, connection=connection.id)
+            error = Refused("unavailable", retry_after=0.5, reference=reference)
+        if not isinstance(error, Refused):
             reference = self.hub.log.failure("frame", error, connection=connection.id)
             connection.error(dict(Refused("internal", reference=reference).data()))
+            return
+        self._refuse(connection, _about(error, incoming) if incoming else error)
 
     def _refuse(self, connection: Connection, refused: Refused) -> None:
         metrics.REFUSALS.labels(refused.code).inc()
@@ -192,12 +222,13 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
             connection.flush()
             connection.close(4006)
 
-    async def _handle(self, connection: Connection, text: str | bytes) -> None:
+    def _read(self, connection: Connection, text: str | bytes) -> ClientMessage | None:
+        """The frame's message. Raises Refused."""
         bounds = self.hub.config.bounds
         size = len(text)
         if size > 4 * bounds.frame_bytes:
             connection.close(4509)
-            return
+            return None
         if size > bounds.frame_bytes:
             raise Refused(
                 "too_large", f"a frame has at most {bounds.frame_bytes} bytes", limit=bounds.frame_bytes
@@ -212,39 +243,33 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
             if wait > 0:
                 raise Refused("rate", retry_after=round(wait, 3))
             check_numbers(text)
-            try:
-                await self._route(connection, incoming)
-            except StoreError as error:
-                reference = self.hub.log.failure("store", error, connection=connection.id)
-                raise Refused("unavailable", retry_after=0.5, reference=reference) from None
         except Refused as refused:
-            if incoming.id is not None:
-                refused.extra.setdefault("id", incoming.id)
-            if incoming.session_id is not None:
-                refused.extra.setdefault("session_id", incoming.session_id)
-            raise
+            raise _about(refused, incoming) from None
+        return incoming
 
-    async def _route(self, connection: Connection, incoming: ClientMessage) -> None:
+    def _route(self, connection: Connection, incoming: ClientMessage) -> bool:
+        """Do what the message asks; False: it has to wait for something, and nothing was done."""
         data = incoming.data
         if isinstance(data, Ping):
             connection.control(
                 message("system_message", {"kind": "pong"}, id=incoming.id, timestamp=self.hub.now())
             )
-            return
+            return True
         if isinstance(data, Token):
             self._renew(connection, data.token)
             connection.control(
                 message("system_message", {"kind": "ack", "outcome": "applied"}, id=incoming.id)
             )
-            return
+            return True
         if incoming.session_id is None:
             raise Refused("invalid", "session_id: this message is about a session", field="session_id")
-        if isinstance(incoming, JoinSession):
-            await self._join(connection, incoming)
-            return
+        if isinstance(incoming, JoinSession | StateSync):
+            return False
         if incoming.session_id not in connection.sessions:
             raise Refused("not_joined")
-        session = await self.hub.session(incoming.session_id)
+        session = self.hub.live(incoming.session_id)
+        if session is None:
+            return False
         if isinstance(incoming, LeaveSession):
             session.leave(connection)
             connection.control(
@@ -255,8 +280,6 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
                     session_id=session.id,
                 )
             )
-        elif isinstance(incoming, StateSync):
-            await session.sync(connection, incoming)
         elif isinstance(incoming, UserCursor):
             require(session.live.room.state, connection.principal, "user_cursor")
             session.cursor(connection, incoming.data)
@@ -265,6 +288,20 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
         else:
             assert is_command(incoming)
             self._command(connection, session, incoming)
+        return True
+
+    async def _route_later(self, connection: Connection, incoming: ClientMessage) -> None:
+        assert incoming.session_id is not None
+        if isinstance(incoming, JoinSession):
+            await self._join(connection, incoming)
+            return
+        if incoming.session_id not in connection.sessions:
+            raise Refused("not_joined")
+        session = await self.hub.session(incoming.session_id)
+        if isinstance(incoming, StateSync):
+            await session.sync(connection, incoming)
+        elif not self._route(connection, incoming):
+            raise Refused("no_session")
 
     async def _join(self, connection: Connection, incoming: JoinSession) -> None:
         assert incoming.session_id is not None
@@ -296,6 +333,15 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
         if grant is None or grant[0].user_id != connection.principal.user_id:
             raise Refused("forbidden", "this token is not good for this connection")
         connection.principal, connection.expires = grant
+
+
+def _about(refused: Refused, incoming: ClientMessage) -> Refused:
+    """The refusal, with what its reader knows the message by."""
+    if incoming.id is not None:
+        refused.extra.setdefault("id", incoming.id)
+    if incoming.session_id is not None:
+        refused.extra.setdefault("session_id", incoming.session_id)
+    return refused
 
 
 def _answer_to(connection: Connection, session: Session, incoming: ClientMessage) -> Callable[[Reply], None]:

