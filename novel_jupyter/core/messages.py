@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, JsonValue, Tag, TypeAdapter
+from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, TypeAdapter
 
 from .events import AgentCost, MadeBy, Outcome, Sentence
 from .messages_system import AdmitGuest as AdmitGuest
@@ -337,7 +337,7 @@ ClientMessage: TypeAlias = Annotated[
     JoinSession | LeaveSession | AgentAction | StoryUpdate | UserCursor | StateSync | SystemMessage,
     Field(discriminator="type"),
 ]
-CLIENT: Final[TypeAdapter[ClientMessage]] = TypeAdapter(ClientMessage)
+CLIENT: Final[TypeAdapter[ClientMessage]] = TypeAdapter(ClientMessage, config=ConfigDict(defer_build=True))
 TYPES: Final = (
     "join_session",
     "leave_session",

@@ -19,7 +19,8 @@ Offset: TypeAlias = Annotated[int, Field(ge=0, le=2**31)]
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # Built when the first message is read: a server's start does not wait for it.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Fenced(Strict):

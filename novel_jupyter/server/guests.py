@@ -14,7 +14,6 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-import jwt
 from jupyter_server.base.handlers import JupyterHandler
 
 from novel_jupyter.core.errors import Refused
@@ -80,6 +79,8 @@ class Guests:
         return guest_of(session, str(claims["sub"]))
 
     def _sign(self, session: Session, purpose: Purpose, claims: dict[str, Any], until: int) -> str:
+        import jwt  # with all its algorithms: not while Jupyter starts
+
         said = {**claims, "aud": purpose, "sid": session.id, "exp": until}
         return jwt.encode(said, _key(session, purpose), ALGORITHM)
 
@@ -87,6 +88,8 @@ class Guests:
         """The session and the claims of what was signed for this purpose. Raises Refused `rate`."""
         if len(token) > MAX_TOKEN:
             return None
+        import jwt
+
         try:
             # Which key is told by the claims themselves: they are believed only once the key fits.
             session_id = jwt.decode(token, options={"verify_signature": False}).get("sid")

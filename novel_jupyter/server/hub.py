@@ -11,12 +11,14 @@ import asyncio
 import secrets
 import time
 import uuid
+from collections import Counter
 from contextlib import suppress
 from functools import partial
 
 from novel_jupyter.core.draft import Facts, measured_size
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.limits import TokenBucket
+from novel_jupyter.core.messages import CLIENT
 from novel_jupyter.core.model import Settings
 from novel_jupyter.core.opening import Opening, open_session
 from novel_jupyter.core.policy import Principal, person_of
@@ -58,6 +60,7 @@ class Hub:
         self.flusher = Flusher(config.tick)
         self.draining = False
         self.connections: dict[str, Connection] = {}
+        self._connections_of: Counter[str] = Counter()
         self._alone = asyncio.Event()
         self._sessions: dict[str, asyncio.Task[Session]] = {}
         self._closing: dict[str, asyncio.Task[None]] = {}
@@ -175,6 +178,8 @@ class Hub:
     # --- the timer ------------------------------------------------------------------------------------------
 
     async def _run_timer(self) -> None:
+        await asyncio.sleep(self.config.timer)
+        await asyncio.to_thread(_prepare)
         while True:
             await asyncio.sleep(self.config.timer)
             try:
@@ -237,12 +242,12 @@ class Hub:
     def add(self, connection: Connection) -> None:
         """Raises Refused `too_many` when this user has its full number of connections."""
         user_id = connection.principal.user_id
-        mine = sum(1 for other in self.connections.values() if other.principal.user_id == user_id)
-        if mine >= self.config.bounds.connections_per_user:
+        if self._connections_of[user_id] >= self.config.bounds.connections_per_user:
             raise Refused(
                 "too_many", f"a user has at most {self.config.bounds.connections_per_user} connections"
             )
         self.connections[connection.id] = connection
+        self._connections_of[user_id] += 1
         connection.on_resync = lambda: self._resync(connection)
         metrics.CONNECTIONS.set(len(self.connections))
 
@@ -250,6 +255,10 @@ class Hub:
         connection.gone()
         if self.connections.pop(connection.id, None) is None:
             return
+        user_id = connection.principal.user_id
+        self._connections_of[user_id] -= 1
+        if not self._connections_of[user_id]:
+            del self._connections_of[user_id]
         if self.draining and not self.connections:
             self._alone.set()
         metrics.CONNECTIONS.set(len(self.connections))
@@ -296,3 +305,12 @@ class Hub:
         await self.bus.close()
         await self.store.close()
         self.log.info("drained", sessions=len(sessions))
+
+
+def _prepare() -> None:
+    """Load what Jupyter's start did not wait for, before somebody needs it."""
+    import jwt  # noqa: F401
+
+    from . import engine  # noqa: F401
+
+    CLIENT.rebuild()

@@ -24,8 +24,6 @@ from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings, State
 from novel_jupyter.core.policy import Principal, reason_not, standing_of
 from novel_jupyter.core.room import Reply
 from novel_jupyter.core.views import PUBLIC, project_state, rules_of, view_hash, view_of, wire_bytes
-from novel_jupyter.story.loader import StoryError
-from novel_jupyter.story.offers import offers, offers_from_outside
 
 from .exports import EXPORTS
 from .identity import IdentityMixin
@@ -179,9 +177,11 @@ class SessionsHandler(NovelHandler):
             return self.refuse("invalid", f"{where or 'body'}: {first['msg']}", 400)
         if (wanted.story is None) == (wanted.text is None):
             return self.refuse("invalid", "give a story by name, or a story file's text", 400)
+        from . import engine
+
         try:
             opening = await asyncio.to_thread(self.hub.stories.opening, wanted.story, wanted.text)
-        except StoryError as error:
+        except engine.StoryError as error:
             return self.refuse("bad_story", str(error), 400)
         settings = self._settings(changes)
         self.hub.may_create(principal)
@@ -238,12 +238,14 @@ class ActionsHandler(NovelHandler):
         character = self.get_argument("character", "")
         if character not in rules_of(session.live.room.state)["seats"]:
             raise Refused("unknown_character")
+        from . import engine
+
         view, state = session.state_for(principal)
         whole = session.live.room.state
         if f"seat:{character}" in state:
-            found = offers(cast(State, state), character)
+            found = engine.offers(cast(State, state), character)
         elif reason_not(standing_of(whole, principal), "overrule") is None:
-            found = offers_from_outside(cast(State, project_state(whole, PUBLIC)), character)
+            found = engine.offers_from_outside(cast(State, project_state(whole, PUBLIC)), character)
         else:
             raise Refused("not_your_seat", "what a character may try is told to who plays it")
         self.answer({"actions": [offer.to_json() for offer in found], "head": _head(session), "view": view})

@@ -3,7 +3,7 @@
 Law: the server reads stories as data; it never runs the engine. A story that cannot be read is refused with
 file, line and what was expected. Reading one takes a twentieth of a second and more: it is kept, and callers
 read in a thread.
-Parts: `Stories`.
+Parts: `Stories`. Its methods import `engine`, which loads with the first story.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue, ValidationError
 
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.model import State
 from novel_jupyter.core.opening import Opening
-from novel_jupyter.story.actions import parse_action
-from novel_jupyter.story.loader import StoryError, bundled, load_bundled, load_story
-from novel_jupyter.story.schema import Story
-from novel_jupyter.story.world import initial_state, misfit, strategies
+
+if TYPE_CHECKING:
+    from .engine import Story
 
 
 def _read_file(path: Path) -> Story:
-    return load_story(path.read_bytes(), path.name)
+    from . import engine
+
+    return engine.load_story(path.read_bytes(), path.name)
 
 
 class Stories:
@@ -36,7 +38,9 @@ class Stories:
         """By name: what the story was read from (a file as it was at a moment), and the story."""
 
     def names(self) -> list[str]:
-        found = set(bundled())
+        from . import engine
+
+        found = set(engine.bundled())
         for folder in self._folders:
             if folder.is_dir():
                 found.update(path.stem for path in folder.glob("*.yaml"))
@@ -44,11 +48,13 @@ class Stories:
 
     def listing(self) -> list[dict[str, JsonValue]]:
         """What a person needs to choose; stories that cannot be read say why."""
+        from . import engine
+
         entries: list[dict[str, JsonValue]] = []
         for name in self.names():
             try:
                 story = self._read(name)
-            except StoryError as error:
+            except engine.StoryError as error:
                 entries.append({"name": name, "error": str(error)})
                 continue
             people: list[JsonValue] = [
@@ -60,6 +66,8 @@ class Stories:
         return entries
 
     def _read(self, name: str) -> Story:
+        from . import engine
+
         for folder in self._folders:
             path = folder / f"{name}.yaml"
             # The name came from a client: only a file of the folder itself will do.
@@ -67,7 +75,7 @@ class Stories:
                 stamp = path.stat()
                 source = f"{path} {stamp.st_mtime_ns} {stamp.st_size}"
                 return self._keep(name, source, partial(_read_file, path))
-        return self._keep(name, "bundled", partial(load_bundled, name))
+        return self._keep(name, "bundled", partial(engine.load_bundled, name))
 
     def _keep(self, name: str, source: str, read: Callable[[], Story]) -> Story:
         kept = self._kept.get(name)
@@ -77,15 +85,19 @@ class Stories:
 
     def opening(self, name: str | None, text: str | None) -> Opening:
         """What a session of the story begins with. Raises StoryError."""
-        story = self._read(name or "") if text is None else load_story(text, "story.yaml")
+        from . import engine
+
+        story = self._read(name or "") if text is None else engine.load_story(text, "story.yaml")
         people = {id: (character.name, character.playable) for id, character in story.characters.items()}
-        partitions = initial_state(story)
-        return Opening(story.id, story.title, partitions, people, dict(strategies(story)))
+        partitions = engine.initial_state(story)
+        return Opening(story.id, story.title, partitions, people, dict(engine.strategies(story)))
 
     def check_action(self, action: Mapping[str, JsonValue]) -> None:
         """Raises Refused `bad_action` for what is no action of the engine, naming the field."""
+        from . import engine
+
         try:
-            parse_action(dict(action))
+            engine.parse_action(dict(action))
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])[:100]
@@ -95,7 +107,9 @@ class Stories:
 
     def check_story(self, before: State, after: State, partitions: frozenset[str]) -> None:
         """Raises Refused `bad_value` for an edit after which no agent could play on."""
+        from . import engine
+
         for partition in sorted(partitions):
-            problem = misfit(before, after, partition)
+            problem = engine.misfit(before, after, partition)
             if problem:
                 raise Refused("bad_value", problem[:300])
