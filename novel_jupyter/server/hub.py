@@ -223,6 +223,10 @@ class Hub:
     def _close(self, connection: Connection, code: int) -> None:
         self.log.info("closed", connection=connection.id, code=code)
         connection.close(code)
+        if code == 4005:
+            # Nobody is there to answer the close, for which a socket waits five seconds: who is gone is gone,
+            # and so is a host's hold on its lease.
+            self.remove(connection)
 
     def _drop(self, session: Session) -> None:
         """Take an idle session out of memory. Whoever comes meanwhile waits for a fresh load."""

@@ -100,10 +100,10 @@ def test_the_start_is_measured(tmp_path: Path) -> None:
 def test_a_search_ends_with_a_rate_that_was_carried(tmp_path: Path) -> None:
     """The bound is so low that no machine gets far."""
     file = tmp_path / "found.json"
-    arguments = [*SMALL, "--short", "--references", "none", "--p99", "40", "--json", str(file)]
+    arguments = [*SMALL, "--short", "--references", "none", "--p99", "20", "--json", str(file)]
     assert main(["bench", "edits", *arguments]) == 0
     most = json.loads(file.read_text())["results"][0]["rows"][0]
-    assert most["window"]["p99"] <= 40
+    assert most["window"]["p99"] <= 20
     assert most["unit"] == "deliveries/s"
 
 

@@ -71,6 +71,11 @@ class View:
         self.root: Locator = page.locator(root).first
         expect(self.root.locator(".jp-Novel-turnbar")).to_be_visible(timeout=PATIENCE)
 
+    @property
+    def move(self) -> Locator:
+        """Where one writes what one's character does."""
+        return self.root.get_by_role("region", name="Your move").get_by_role("combobox")
+
     def button(self, name: str, exact: bool = False) -> Locator:
         return self.root.get_by_role("button", name=name, exact=exact)
 
@@ -96,7 +101,7 @@ class View:
 
     def propose(self, words: str) -> None:
         self.look_at_story()
-        box = self.root.get_by_role("combobox", name="do")
+        box = self.move
         box.press_sequentially(words, delay=10)
         box.press("Enter")
         expect(self.button("Withdraw")).to_be_visible()

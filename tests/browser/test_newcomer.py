@@ -95,9 +95,9 @@ def test_the_palette_has_the_commands(lab: Page) -> None:
 
 def test_a_reload_comes_back_to_the_story_and_keeps_what_was_typed(lab: Page) -> None:
     ada = View(lab)
-    ada.root.get_by_role("combobox", name="do").press_sequentially("I wait for the")
+    ada.move.press_sequentially("I wait for the")
     lab.reload()
     again = View(lab)
     again.is_in_turn(2)
-    expect(again.root.get_by_role("combobox", name="do")).to_have_value("I wait for the")
-    again.root.get_by_role("combobox", name="do").fill("")
+    expect(again.move).to_have_value("I wait for the")
+    again.move.fill("")

@@ -94,7 +94,7 @@ def test_the_plain_page(
     view.look_at_story()
     view.button("Back to now").click()
     view.root.get_by_text("What came of it, and why").last.click()
-    view.root.get_by_role("combobox", name="do").click()
+    view.move.click()
     expect(view.root.get_by_role("listbox", name="What Mara may try")).to_be_visible()
     looker.look("offers")
     view.avatar("Ada").hover()

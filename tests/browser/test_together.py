@@ -167,7 +167,7 @@ def test_a_round_is_played(table: Table, shots: Path | None) -> None:
         view.show("Cast")
     for name, (character, words) in players.items():
         writer = table.views[name]
-        box = writer.root.get_by_role("combobox", name="do")
+        box = writer.move
         box.press_sequentially(words[:6], delay=10)
         for other, reader in table.views.items():
             card = reader.root.locator(f"[data-character='{character.lower()}']")

@@ -23,6 +23,8 @@ from websockets.typing import Subprotocol
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 BLOCK = "x" * 60_000
+SILENCE = 1.2 + 0.3 + 0.3
+"""Seconds after which who is silent has left: a ping, its answer, and the grace of `lasting`."""
 
 
 @pytest.mark.asyncio
@@ -51,7 +53,7 @@ async def test_a_line_that_swallows_everything(
             gone.clear()
             left.clear()
             bad.swallow()
-            await asyncio.wait_for(left.wait(), 30)
+            await asyncio.wait_for(left.wait(), SILENCE + 2)
             await crew.more(20)  # those at the good line go on
             bad.heal()
         await crew.more(20)
