@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -144,8 +146,7 @@ async def test_whatever_keeps_the_store_from_opening_it_is_tried_again(
 
 
 def test_what_jupyter_starts_does_not_load_what_only_a_story_needs() -> None:
-    seen = "import subprocess
-import sys, novel_jupyter.server.app; print([m for m in sys.modules if m in sys.argv[1:]])"
+    seen = "import sys, novel_jupyter.server.app; print([m for m in sys.modules if m in sys.argv[1:]])"
     late = ["novel_jupyter.story", "novel_jupyter.kernel", "jwt", "redis", "jupyterhub"]
     done = subprocess.run([sys.executable, "-c", seen, *late], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
