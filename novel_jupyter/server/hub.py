@@ -179,7 +179,10 @@ class Hub:
 
     async def _run_timer(self) -> None:
         await asyncio.sleep(self.config.timer)
-        await asyncio.to_thread(_prepare)
+        try:
+            await asyncio.to_thread(_prepare)
+        except Exception as error:  # whoever needs it meets the fault again, and time must not stand still
+            self.log.failure("prepare", error)
         while True:
             await asyncio.sleep(self.config.timer)
             try:

@@ -84,3 +84,18 @@ async def test_who_creates_too_fast_waits_alone(tmp_path: Path) -> None:
         assert refused.value.code == "rate"
         assert 0 < float(str(refused.value.extra["retry_after"])) <= 100
         inside.hub.may_create(bob)
+
+
+@pytest.mark.asyncio
+async def test_time_goes_on_where_what_loads_late_cannot_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise ImportError("no jwt")
+
+    monkeypatch.setattr("novel_jupyter.server.hub._prepare", missing)
+    async with Inside.open(tmp_path, timer=0.01) as inside:
+        ticked = asyncio.Event()
+        monkeypatch.setattr(inside.hub, "_every", lambda now: ticked.set())
+        inside.hub.start()
+        await asyncio.wait_for(ticked.wait(), 10)
