@@ -31,7 +31,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # One environment, one writer.
 .NOTPARALLEL:
-.PHONY: help demo face lab eval chaos llama test lint mypy pytest vitest browser types format clean
+.PHONY: help demo face lab eval chaos llama test lint mypy pytest faults vitest browser types format clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -64,7 +64,7 @@ llama: $(VENV)/.dev
 # Most tests wait for processes, so two kinds run beside each other; the second one's words come at the end.
 test: $(VENV)/.dev $(VENV)/.chromium $(LABEXT)/lib/.stamp lint mypy
 	@said=$$(mktemp -d); \
-	( $(MAKE) --no-print-directory vitest browser >$$said/text 2>&1 && touch $$said/passed || true ) & \
+	( $(MAKE) --no-print-directory vitest browser faults >$$said/text 2>&1 && touch $$said/passed || true ) & \
 	code=0; $(MAKE) --no-print-directory pytest || code=$$?; \
 	wait; cat $$said/text; \
 	[ $$code -eq 0 ] && [ -e $$said/passed ]
@@ -80,7 +80,11 @@ mypy: $(VENV)/.dev
 
 pytest: $(VENV)/.dev $(LABEXT)/lib/.stamp
 	@echo "== tests"
-	@$(BIN)/python -m pytest --ignore tests/browser $(ARGS)
+	@$(BIN)/python -m pytest --ignore tests/browser --ignore tests/bench --ignore tests/chaos $(ARGS)
+
+faults: $(VENV)/.dev
+	@echo "== tests of the load harness, and faults in their short form"
+	@$(BIN)/python -m pytest tests/bench tests/chaos $(ARGS)
 
 # A run of its own: Playwright's loop and pytest-asyncio's do not share a process.
 browser: $(VENV)/.dev $(VENV)/.chromium $(LABEXT)/lib/.stamp
