@@ -62,6 +62,8 @@ class Whereabouts:
         self._spent: object = None
         self._named: dict[str, dict[str, object]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._people_timer: asyncio.TimerHandle | None = None
+        self._people_shown = -self._interval
 
     def users(self) -> set[str]:
         """Everyone with a connection, or within the grace period of a lost one."""
@@ -188,6 +190,19 @@ class Whereabouts:
         self._subscribers.ephemeral(f"arrived/{user_id}", frame, besides=besides)
 
     def _show_people(self) -> None:
+        """Now, or in a moment if many come at once: the list is of everybody, for everybody."""
+        if self._people_timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        due = self._people_shown + self._interval
+        if due <= loop.time():
+            self._show_people_now()
+        else:
+            self._people_timer = loop.call_at(due, self._show_people_now)
+
+    def _show_people_now(self) -> None:
+        self._people_timer = None
+        self._people_shown = asyncio.get_running_loop().time()
         frame = self._frame("system_message", {"kind": "presence", "users": self.who()})
         self._subscribers.ephemeral("presence", frame)
 
@@ -246,8 +261,9 @@ class Whereabouts:
                 reader.connection.ephemeral(key, frame)
 
     def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._people_timer):
+            if timer is not None:
+                timer.cancel()
 
 
 def _cursor_only(entry: Mapping[str, JsonValue]) -> JsonValue:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from server.inside import Listener
+from server.inside import Inside, Listener
 from server.pairs import pair, until
 
 from novel_jupyter.core.messages import Cursor
@@ -69,3 +69,21 @@ async def test_who_leaves_and_comes_again_on_one_socket_is_seen_elsewhere(tmp_pa
         row = f'{{"{carol.connection.id}": ["carol", "Carol", "person"]}}'.encode()
         both.there.whereabouts.others({both.one.hub.bus.node: row})
         assert is_seen(), "its server's row had been without it"
+
+
+async def test_a_crowd_is_listed_a_few_times_and_not_for_each_who_comes(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path, cursor_interval=0.5) as inside:
+        session = await inside.session("alice")
+        alice = Listener(inside, "alice")
+        await alice.join(session)
+        for n in range(20):
+            await Listener(inside, f"guest{n}").join(session)
+            alice.flush()
+
+        def lists() -> list[int]:
+            alice.flush()
+            return [len(m["data"]["users"]) for m in alice.messages if m["data"].get("kind") == "presence"]
+
+        assert len(lists()) <= 2, "one at once, and perhaps one more if this took so long"
+        await until(lambda: lists()[-1] == 21)
+        assert len(lists()) <= 4
