@@ -9,7 +9,7 @@ Parts: `Facts` (what the caller knows of the world), `Past`, `Room`, `Results`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pydantic import JsonValue
@@ -132,8 +132,8 @@ class Room:
             before, state = state, apply(state, event)
             index = _recorded(index, event, before)
             head = Head(head.epoch, event.sequence_id, event.hash)
-            size += patch_size(event.patch)
-        return replace(self, state=state, index=index, head=head, size=size)
+            size += growth(event)
+        return Room(self.session_id, self.salt, head, state, index, self.results, size)
 
 
 def measured_size(state: State) -> int:
@@ -141,9 +141,9 @@ def measured_size(state: State) -> int:
     return len(to_json(state))
 
 
-def patch_size(patch: list[Op]) -> int:
-    """Bytes by which a patch can make a state grow: its JSON."""
-    return len(to_json(patch)) if patch else 0
+def growth(event: Event) -> int:
+    """Bytes by which an event can have made the state grow, at most."""
+    return len(event.body) if event.patch else 0
 
 
 def is_agent(user_id: str | None) -> bool:
@@ -219,7 +219,7 @@ class Draft:
         before, self.state = self.state, apply(self.state, event)
         self.index = _recorded(self.index, event, before)
         self.head = Head(self.head.epoch, sequence_id, event.hash)
-        self.size += patch_size(patch)
+        self.size += growth(event)
         self.events.append(event)
         return event
 
@@ -250,7 +250,10 @@ class Draft:
         """The room after the append of this draft succeeded."""
         for result in self.results:
             self.room.results.setdefault((result.principal, result.client_id), Results()).add(result)
-        return replace(self.room, state=self.state, index=self.index, head=self.head, size=self.size)
+        room = self.room
+        return Room(
+            room.session_id, room.salt, self.head, self.state, self.index, room.results, self.size
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ _Past: TypeAlias = tuple[int, JsonValue | Missing | Unknown, int]
 """(sequence_id of a write, the value before it, its bytes)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # a value as if frozen, at a third of the price of making one
 class _Node:
     last: Write | None = None
     other: Write | None = None
@@ -126,7 +126,13 @@ class WriteIndex:
                 if size > MAX_ONE_VALUE:
                     value, size = UNKNOWN, 0
                 root = _written(root, path, write, (event_seq, value, size))
-        return replace(self, _root=root)._bounded() if root is not self._root else self
+        if root is self._root:
+            return self
+        grown = self._with(root, self.floor, self.value_floor)
+        return grown if root.paths <= self.max_paths and root.weight <= self.max_bytes else grown._bounded()
+
+    def _with(self, root: _Node, floor: int, value_floor: int) -> WriteIndex:
+        return WriteIndex(floor, value_floor, self.max_paths, self.max_bytes, self.ignored, root)
 
     def since(self, path: Path, base: int, author: Author) -> Since:
         """What others, and all, wrote after `base` where a write of `author` to `path` would show."""
@@ -226,7 +232,7 @@ class WriteIndex:
                 if surplus <= 0:
                     break
             root = _pruned(root, 0, value_floor)
-        return replace(self, floor=floor, value_floor=value_floor, _root=root)
+        return self._with(root, floor, value_floor)
 
 
 def _sequence_id(write: Write) -> int:
@@ -251,16 +257,22 @@ def _written(node: _Node, path: Path, write: Write, past: _Past) -> _Node:
     if path:
         child = node.children.get(path[0], _EMPTY)
         grown = _written(child, path[1:], write, past)
-        return replace(
-            node,
-            children={**node.children, path[0]: grown},
-            newest=write.sequence_id,
-            paths=node.paths + grown.paths - child.paths,
-            weight=node.weight + grown.weight - child.weight,
+        return _Node(
+            node.last,
+            node.other,
+            node.person,
+            node.folded,
+            node.past,
+            {**node.children, path[0]: grown},
+            write.sequence_id,
+            node.paths + grown.paths - child.paths,
+            node.weight + grown.weight - child.weight,
         )
     history = node.past
+    weight = node.weight - sum(child.weight for child in node.children.values())
     if not history or history[-1][0] != write.sequence_id:
         history = (*history, past)
+        weight += past[2]
     below = max((child.newest for child in node.children.values()), default=0)
     return _Node(
         last=write,
@@ -270,7 +282,7 @@ def _written(node: _Node, path: Path, write: Write, past: _Past) -> _Node:
         past=history,
         newest=write.sequence_id,
         paths=1,
-        weight=sum(size for _, _, size in history),
+        weight=weight,
     )
 
 

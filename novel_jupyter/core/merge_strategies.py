@@ -242,6 +242,8 @@ class MergeRules:
     patterns: tuple[tuple[str, str], ...] = ()
     registry: Mapping[str, Strategy] = field(default_factory=lambda: STRATEGIES)
     _parsed: tuple[tuple[Path, Strategy], ...] = field(init=False, default=())
+    _by_root: Mapping[str, tuple[tuple[Path, Strategy], ...]] = field(init=False, default_factory=dict)
+    _wild: tuple[tuple[Path, Strategy], ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         for pattern, name in self.patterns:
@@ -249,6 +251,15 @@ class MergeRules:
                 raise ValueError(f"{pattern!r}: no strategy is called {name!r}")
         parsed = tuple((_parse(pattern), self.registry[name]) for pattern, name in self.patterns)
         object.__setattr__(self, "_parsed", parsed)
+        wild = tuple(each for each in parsed if each[0][0].endswith("*"))
+        roots = {pattern[0] for pattern, _ in parsed}
+        by_root = {root: tuple(each for each in parsed if _matches(each[0][0], root)) for root in roots}
+        object.__setattr__(self, "_by_root", by_root)
+        object.__setattr__(self, "_wild", wild)
+
+    def _near(self, path: Path) -> tuple[tuple[Path, Strategy], ...]:
+        """Those of the patterns that can fit `path` or what is below it, in order."""
+        return self._by_root.get(path[0], self._wild) if path else self._parsed
 
     @classmethod
     def for_story(
@@ -260,14 +271,14 @@ class MergeRules:
 
     def strategy_for(self, path: Path, current_value: Value = MISSING) -> Strategy:
         """The strategy for `path`. `current_value` is for rules that go by kind; these go by path alone."""
-        for pattern, strategy in self._parsed:
+        for pattern, strategy in self._near(path):
             if _fits(pattern, path):
                 return strategy
         return self.registry.get("latest_wins", STRATEGIES["latest_wins"])
 
     def guarded_below(self, path: Path, value: Value) -> Iterator[tuple[Path, Strategy]]:
         """Paths below `path` that exist in its `value` and whose strategy is a guard."""
-        for pattern, strategy in self._parsed:
+        for pattern, strategy in self._near(path):
             if not strategy.is_guard or len(pattern) <= len(path):
                 continue
             if all(_matches(part, token) for part, token in zip(pattern, path, strict=False)):

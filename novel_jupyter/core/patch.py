@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Literal, NotRequired, TypeAlias
 
 from pydantic import JsonValue as JsonValue  # its validator is strict: no coercion between JSON types
@@ -64,6 +65,7 @@ Missing: TypeAlias = _Missing
 _BAD_ESCAPE = re.compile(r"~(?![01])")
 
 
+@lru_cache(maxsize=4096)
 def parse_pointer(pointer: str) -> Path:
     """The tokens of an RFC 6901 pointer; `""` is the document, `()`. Raises PatchError `bad_path`."""
     if pointer == "":

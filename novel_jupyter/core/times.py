@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 def format_time(moment: datetime) -> str:
     """`moment` (aware) as `2026-01-31T12:00:00.000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def parse_time(text: str) -> datetime:

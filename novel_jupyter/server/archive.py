@@ -260,14 +260,19 @@ def listed(info: SessionInfo, state: State) -> SessionInfo:
     )
 
 
+_LISTED = ("session", "participants", "host")
+"""The partitions that listing data are made of. What a patch does not touch stays the same object."""
+
+
 def listing_after(info: SessionInfo, draft: Draft, now: str) -> SessionInfo | None:
     """The listing data, when this draft changes it."""
-    found = replace(listed(info, draft.state), last_activity=now)
-    changed = replace(found, last_activity=info.last_activity) != info
     # The listing is ordered by the minute; an event a second is no news to it.
-    if not changed and (not draft.events or now[:16] == info.last_activity[:16]):
+    is_news = draft.events and now[:16] != info.last_activity[:16]
+    before, after = draft.room.state, draft.state
+    if not is_news and all(before[part] is after[part] for part in _LISTED):
         return None
-    return found
+    found = listed(info, after)
+    return replace(found, last_activity=now) if is_news or found != info else None
 
 
 def entries_of(events: Iterable[Event]) -> list[Entry]:

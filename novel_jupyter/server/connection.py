@@ -169,21 +169,24 @@ class Connection:
 
 
 class Flusher:
-    """Flushes every connection that has something, once a tick."""
+    """Flushes every connection that has something, at once or a tick after the last time."""
 
     def __init__(self, tick: float) -> None:
         self._tick = tick
         self.delivered = 0
         self._waiting: dict[str, Connection] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
 
     def wake(self, connection: Connection) -> None:
         self._waiting[connection.id] = connection
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._tick, self._flush)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(self._due, loop.time()), self._flush)
 
     def _flush(self) -> None:
         self._timer = None
+        self._due = asyncio.get_running_loop().time() + self._tick
         waiting, self._waiting = self._waiting, {}
         for connection in waiting.values():
             connection.flush()

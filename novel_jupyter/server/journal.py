@@ -46,6 +46,11 @@ def key_of(event: Event) -> ResultKey | None:
     return (HOST if client_id.startswith("host:") else event.user_id, client_id, int(n))
 
 
+def decided_at(result: Result) -> int:
+    """The sequence_id that was answered."""
+    return result_of(result).sequence_id
+
+
 def _outcome(event: Event) -> str:
     return str(event.data.get("outcome", "applied")) if event.data["kind"] == "edit" else "applied"
 
@@ -54,7 +59,7 @@ class Journal:
     """Of one session: the latest results, whoever decided them, and the commands decided here."""
 
     def __init__(self) -> None:
-        self._results: deque[tuple[int, Result]] = deque(maxlen=RESULTS)
+        self._results: deque[Result] = deque(maxlen=RESULTS)
         self._made: deque[Made] = deque()
         self._bytes = 0
         self._owed: dict[ResultKey, None] = {}
@@ -63,7 +68,7 @@ class Journal:
         """Remember results that are in the store."""
         for result in results:
             self._owed.pop(result.key, None)
-            self._results.append((result_of(result).sequence_id, result))
+            self._results.append(result)
 
     def owe(self, events: Iterable[Event]) -> None:
         """Events came without their results."""
@@ -102,12 +107,12 @@ class Journal:
             for event in events
             if (key := key_of(event)) is not None
         }
-        found |= {result.key: result for at, result in self._results if at >= sequence_id}
+        found |= {result.key: result for result in self._results if decided_at(result) >= sequence_id}
         return [result for key, result in found.items() if key not in besides]
 
     def forget_after(self, sequence_id: int) -> None:
         """What came after is of a history that is no more."""
-        self._results = deque(((at, r) for at, r in self._results if at <= sequence_id), maxlen=RESULTS)
+        self._results = deque((r for r in self._results if decided_at(r) <= sequence_id), maxlen=RESULTS)
         self._made = deque(made for made in self._made if made.sequence_id <= sequence_id)
         self._bytes = sum(made.size for made in self._made)
         self._owed.clear()

@@ -128,6 +128,7 @@ class LiveRoom:
                 batch: list[Asked] = []
                 try:
                     await self._turn.come()
+                    await self._store.ready(self.room.session_id)
                     await self._hear()
                     if self._queue:
                         self._take_batch(batch)

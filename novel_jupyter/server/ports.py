@@ -44,6 +44,9 @@ S19 A log begins after its floor: 0, or the head of a snapshot which then is alw
     keep only so many entries. `read` with `after` below the floor raises LogTrimmed, which names it.
 S20 A store that replicates and was told to wait for replicas acknowledges, and shows to readers, nothing that
     fewer have: until they have it, the call raises StoreUnavailable (unknown).
+S21 `ready` is a courtesy: who decides when it returns decides on the latest words, and is written together
+    with all who did the same. It returns within the time that a write takes, also when the medium fails or
+    the store is closed; nothing depends on it.
 
 Parts: the records, the errors, `check_creation`, `check_entries` and `check_results` (what every
 implementation refuses with ValueError), and `Store`.
@@ -204,7 +207,7 @@ class Unreadable(StoreUnavailable):
 
 
 class Store(Protocol):
-    """The contract is S1 to S18 above. Every method may raise StoreClosed and StoreUnavailable."""
+    """The contract is S1 to S21 above. Every method may raise StoreClosed and StoreUnavailable."""
 
     async def create(
         self,
@@ -224,6 +227,9 @@ class Store(Protocol):
 
     async def head(self, session_id: str) -> Head:
         """The stored head, past every acknowledged append. Raises SessionNotFound."""
+
+    async def ready(self, session_id: str) -> None:
+        """Return when an append to the session would be written next (S21)."""
 
     async def append(self, append: Append) -> Head | Behind:
         """The new head, or what is missing. Raises SessionNotFound; ValueError when the parts do not fit."""

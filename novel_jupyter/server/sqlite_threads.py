@@ -85,14 +85,26 @@ class _Thread(Generic[T]):
 
 
 class Writer(_Thread[Any]):
-    """Group commit. `room` bounds the requests that wait, `batch` the requests of one transaction."""
+    """Group commit. `room` bounds the requests that wait, `batch` the requests of one transaction; `pace` is
+    the least time between two transactions, in seconds.
+    """
 
-    def __init__(self, connect: Connect, *, room: int, batch: int) -> None:
+    def __init__(self, connect: Connect, *, room: int, batch: int, pace: float = 0.0) -> None:
         super().__init__("novel-sqlite-writer", connect, room)
         self._batch = batch
+        self._pace = pace
+        self._open = asyncio.Event()
+        self._open.set()
+        self._began = -pace
+        self._hand: asyncio.Handle | None = None
         self._queue: deque[_Ticket] = deque()
         self._lock = threading.Lock()  # guards the decision to sleep against a request that just came
         self._awake = False
+
+    async def ready(self) -> None:
+        """Return when the next transaction is about to begin: what is asked for now is in it."""
+        if not self._open.is_set():
+            await self._open.wait()
 
     async def append(self, append: Append) -> Head | Behind:
         """Raises SessionNotFound, StoreUnavailable, StoreClosed."""
@@ -114,8 +126,21 @@ class Writer(_Thread[Any]):
             self._queue.append(ticket)
             wake, self._awake = not self._awake, True
         if wake:
-            self._pool.submit(self._drain)
+            # Not yet: whoever else is ready in this round of the loop comes along.
+            self._hand = self._loop.call_soon(self._go)
         return await ticket.future
+
+    def _go(self) -> None:
+        self._hand = None
+        self._began = self._loop.time()
+        self._open.clear()
+        self._pool.submit(self._drain)
+
+    async def close(self) -> None:
+        if self._hand is not None:
+            self._hand.cancel()
+            self._go()
+        await super().close()
 
     def _drain(self) -> None:
         while batch := self._take():
@@ -136,6 +161,11 @@ class Writer(_Thread[Any]):
         return batch
 
     def _publish(self, batch: Sequence[_Ticket], outcomes: Sequence[object]) -> None:
+        due = self._began + self._pace
+        if due > self._loop.time():
+            self._loop.call_at(due, self._open.set)
+        else:
+            self._open.set()
         for ticket, outcome in zip(batch, outcomes, strict=True):
             self._room.release()
             if ticket.future.done():  # cancelled; the request was carried out all the same

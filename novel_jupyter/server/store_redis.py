@@ -137,6 +137,9 @@ class RedisStore:
             epoch, number, hash = await self._read(queries.LOOK, session_id, _READ, "epoch", "seq", "hash")
             return Head(epoch.decode(), int(number), hash.decode())
 
+    async def ready(self, session_id: str) -> None:
+        pass
+
     async def append(self, append: Append) -> Head | Behind:
         check_entries(append.expected.sequence_id, append.entries)
         check_results(append.results)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from novel_jupyter.core.model import Head
 
@@ -32,6 +33,9 @@ from .ports import (
 )
 from .sqlite_schema import MIGRATIONS, Migration, Synchronous, connect
 from .sqlite_threads import Reader, Writer
+
+
+PACE: Final = float(__import__("os").environ.get("PACE", "0.002"))
 
 
 class SqliteStore:
@@ -58,6 +62,7 @@ class SqliteStore:
         busy_timeout: float = 5.0,
         room: int = 1024,
         batch: int = 256,
+        pace: float = PACE,
         switch_interval: float | None = 0.0005,
         migrations: Sequence[Migration] = MIGRATIONS,
         keep_entries: int = 0,
@@ -66,7 +71,7 @@ class SqliteStore:
         """Open the file, or make it, and bring it to this version.
 
         `busy_timeout`: seconds to wait for another process; `room`: requests that may wait; `batch`: requests
-        of one transaction. `switch_interval` (seconds, None to leave it) lowers the process's
+        of one transaction; `pace`: seconds at least between the beginnings of two. `switch_interval` (seconds, None to leave it) lowers the process's
         `sys.setswitchinterval`: beside an event loop without a pause, Python's 5 ms starve these threads.
         `keep_entries`: how many of a session's entries to keep (S19), 0 for all. `announce` is told of
         appends: `LocalBus.announce` (B2).
@@ -75,7 +80,7 @@ class SqliteStore:
         if switch_interval is not None:
             sys.setswitchinterval(min(switch_interval, sys.getswitchinterval()))
         settings = partial(connect, Path(path), synchronous=synchronous, busy_timeout=busy_timeout)
-        writer = Writer(partial(settings, migrations=migrations), room=room, batch=batch)
+        writer = Writer(partial(settings, migrations=migrations), room=room, batch=batch, pace=pace)
         reader = Reader(partial(settings, read_only=True), room=room)
         store = cls(writer, reader, keep_entries, announce)
         try:
@@ -103,6 +108,9 @@ class SqliteStore:
 
     async def head(self, session_id: str) -> Head:
         return await self._reader.run(partial(queries.head, session_id))
+
+    async def ready(self, session_id: str) -> None:
+        await self._writer.ready()
 
     async def append(self, append: Append) -> Head | Behind:
         check_entries(append.expected.sequence_id, append.entries)
