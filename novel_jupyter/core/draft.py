@@ -251,9 +251,7 @@ class Draft:
         for result in self.results:
             self.room.results.setdefault((result.principal, result.client_id), Results()).add(result)
         room = self.room
-        return Room(
-            room.session_id, room.salt, self.head, self.state, self.index, room.results, self.size
-        )
+        return Room(room.session_id, room.salt, self.head, self.state, self.index, room.results, self.size)
 
 
 @dataclass(frozen=True, slots=True)

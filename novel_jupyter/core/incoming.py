@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import ClassVar
 
@@ -26,19 +27,19 @@ class CommandId:
     client_id: str
     n: int
 
-    PATTERN: ClassVar[re.Pattern[str]] = re.compile(
-        r"^([A-Za-z0-9._:-]{1,100}):([1-9][0-9]{0,14})$", re.ASCII
-    )
+    CLIENT: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+    NUMBER: ClassVar[re.Pattern[str]] = re.compile(r"[1-9][0-9]{0,14}")
 
     @classmethod
+    @lru_cache(maxsize=1024)  # on its way to an answer a command is asked for it several times
     def parse(cls, text: str | None) -> CommandId:
         """Raises Refused `id_required` or `bad_id`."""
         if text is None:
             raise Refused("id_required")
-        match = cls.PATTERN.fullmatch(text)
-        if not match:
+        client_id, _, n = text.rpartition(":")
+        if not (cls.CLIENT.fullmatch(client_id) and cls.NUMBER.fullmatch(n)):
             raise Refused("bad_id")
-        return cls(match[1], int(match[2]))
+        return cls(client_id, int(n))
 
     def __str__(self) -> str:
         return f"{self.client_id}:{self.n}"

@@ -10,14 +10,17 @@ Parts: `frame`, `unframe`, `message`, `Wire` (what a connection writes to), `Pro
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from orjson import dumps
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
 TEXT_FINAL = 0x81
 READ_BYTES = 65536
+CHUNK_BYTES = 4096
+"""What is read at once: Tornado clears a buffer of this size for each read, and most frames are short."""
 
 
 def frame(payload: bytes) -> bytes:
@@ -84,6 +87,20 @@ def _send(stream: IOStream, data: bytes) -> bytes | memoryview | None:
     return None if sent == len(data) else memoryview(data)[sent:]
 
 
+def _arriving(stream: IOStream) -> Awaitable[bytes]:
+    """What arrives next, up to READ_BYTES. Raises StreamClosedError.
+
+    `stream.read_bytes` looks first whether something is there, which after a frame hardly ever is. To look in
+    vain costs more than to wait for the news, so of an empty stream that is not behind TLS only that is done.
+    """
+    if type(stream) is not IOStream or stream._read_buffer_size or stream.closed():
+        return stream.read_bytes(READ_BYTES, partial=True)
+    future = stream._start_read()
+    stream._read_bytes, stream._read_partial = READ_BYTES, True
+    stream._add_io_state(IOLoop.READ)
+    return future
+
+
 class Protocol(WebSocketProtocol13):
     """Tornado's, but for the reading: that asks the stream for each part of a frame, which costs more than
     all else that is done with a short one.
@@ -95,7 +112,7 @@ class Protocol(WebSocketProtocol13):
     async def _read_bytes(self, n: int) -> bytes:
         at, end = self._at, self._at + n
         while len(self._unread) < end:
-            more = await self.stream.read_bytes(READ_BYTES, partial=True)
+            more = await _arriving(self.stream)
             self._unread, at, end = self._unread[at:] + more, 0, n
             self._at = 0
         self._at = end
@@ -115,6 +132,8 @@ class Wire:
         stream = getattr(connection, "stream", None)
         compressed = getattr(connection, "_compressor", None) is not None
         self._stream: IOStream | None = stream if isinstance(stream, IOStream) and not compressed else None
+        if self._stream is not None:
+            self._stream.read_chunk_size = CHUNK_BYTES
         self._waiting = False
 
     @property

@@ -9,7 +9,18 @@ from prometheus_client import Counter, Gauge, Histogram
 
 CONNECTIONS = Gauge("novel_jupyter_connections", "Open WebSockets")
 ROOMS = Gauge("novel_jupyter_rooms", "Sessions in memory")
-COMMANDS = Counter("novel_jupyter_commands_total", "Commands decided, by what came of them", ["outcome"])
+_COMMANDS = Counter("novel_jupyter_commands_total", "Commands decided, by what came of them", ["outcome"])
+_outcomes: dict[str, Counter] = {}
+
+
+def decided(outcome: str) -> None:
+    """Count a command; to find the label anew each time would cost more than to count."""
+    found = _outcomes.get(outcome)
+    if found is None:
+        found = _outcomes[outcome] = _COMMANDS.labels(outcome)
+    found.inc()
+
+
 EVENTS = Counter("novel_jupyter_events_total", "Events committed")
 DELIVERIES = Counter("novel_jupyter_deliveries_total", "Frames handed to connections")
 APPENDS = Histogram(

@@ -259,6 +259,13 @@ class RedisLink:
 
     # --- lanes
 
+    async def ready(self, key: str) -> None:
+        """Return when what is asked now about `key`, to be durable, would leave at once."""
+        place = self._places.known(key_slot(key.encode()))
+        lane = self._lanes.get((place, self.replicas > 0)) if place is not None else None
+        if lane is not None:
+            await lane.ready()
+
     @property
     def connections(self) -> int:
         return sum(lane.connected for lane in self._lanes.values())

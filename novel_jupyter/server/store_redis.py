@@ -138,7 +138,7 @@ class RedisStore:
             return Head(epoch.decode(), int(number), hash.decode())
 
     async def ready(self, session_id: str) -> None:
-        pass
+        await self.link.ready(_keys(session_id, _APPEND)[0])
 
     async def append(self, append: Append) -> Head | Behind:
         check_entries(append.expected.sequence_id, append.entries)

@@ -34,8 +34,10 @@ from .ports import (
 from .sqlite_schema import MIGRATIONS, Migration, Synchronous, connect
 from .sqlite_threads import Reader, Writer
 
-
-PACE: Final = float(__import__("os").environ.get("PACE", "0.002"))
+PACE: Final = 0.002
+"""Seconds from the beginning of one transaction to that of the next: about what two fsyncs take, and it
+halves the cost of a moderate load.
+"""
 
 
 class SqliteStore:
@@ -71,10 +73,10 @@ class SqliteStore:
         """Open the file, or make it, and bring it to this version.
 
         `busy_timeout`: seconds to wait for another process; `room`: requests that may wait; `batch`: requests
-        of one transaction; `pace`: seconds at least between the beginnings of two. `switch_interval` (seconds, None to leave it) lowers the process's
-        `sys.setswitchinterval`: beside an event loop without a pause, Python's 5 ms starve these threads.
-        `keep_entries`: how many of a session's entries to keep (S19), 0 for all. `announce` is told of
-        appends: `LocalBus.announce` (B2).
+        of one transaction; `pace`: seconds at least between the beginnings of two. `switch_interval` is in
+        seconds (None to leave it) and lowers the process's `sys.setswitchinterval`: beside an event loop
+        without a pause, Python's 5 ms starve these threads. `keep_entries`: how many of a session's entries
+        to keep (S19), 0 for all. `announce` is told of appends: `LocalBus.announce` (B2).
         Raises StoreIncompatible (newer version, another program's file), StoreUnavailable.
         """
         if switch_interval is not None:

@@ -245,3 +245,36 @@ class LogContract:
         ):
             behind = await store.append(make_append(wrong, 1))
             assert behind == Behind(head, complete=False, diverged=True)
+
+    # --- when to decide
+
+    @pytest.mark.asyncio
+    async def test_s21_ready_returns_while_others_write(self, store: Store) -> None:
+        for n in range(20):
+            await store.create(make_info(f"r{n}"), EMPTY)
+
+        async def write(n: int) -> None:
+            head = EMPTY
+            for _ in range(5):
+                await store.ready(f"r{n}")
+                entries = [make_entries(EMPTY, head.sequence_id + 1)[-1]]
+                outcome = await store.append(Append(f"r{n}", head, entries))
+                assert isinstance(outcome, Head)
+                head = outcome
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(write(n) for n in range(20)))
+        assert [(await store.head(f"r{n}")).sequence_id for n in range(20)] == [5] * 20
+
+    @pytest.mark.asyncio
+    async def test_s21_ready_holds_nobody_up_once_the_store_is_closed(self, opener: Opener) -> None:
+        store = await opener()
+        await store.create(make_info(), EMPTY)
+        writing = asyncio.create_task(store.append(make_append(EMPTY, 1)))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(store.close())
+        async with asyncio.timeout(30):
+            await store.ready("s1")
+            assert isinstance(await writing, Head)
+            await closing
+            await store.ready("s1")
