@@ -157,3 +157,22 @@ async def test_a_socket_that_is_gone_is_closed() -> None:
     client.control(b"x")
     client.flush()
     assert (client.codes, client.closed) == ([4005], True)
+
+
+@pytest.mark.asyncio
+async def test_what_comes_after_a_pause_leaves_at_once_and_what_follows_waits_for_the_tick() -> None:
+    socket = Socket()
+    client = Client(socket, replace(SMALL, tick=0.2))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    client.durable(b"first")
+    await socket.written.wait()
+    socket.written.clear()
+    assert loop.time() - began < 0.2
+    for n in range(3):
+        client.durable(b"%d" % n)
+        await asyncio.sleep(0)
+    assert len(socket.writes) == 1
+    await socket.written.wait()
+    assert loop.time() - began >= 0.2
+    assert socket.writes == [[b"first"], [b"0", b"1", b"2"]]

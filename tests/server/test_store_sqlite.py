@@ -12,11 +12,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -341,3 +343,51 @@ def test_no_thread_keeps_a_process_alive(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.asyncio
+async def test_who_is_ready_together_is_written_in_one_transaction(tmp_path: Path) -> None:
+    """S21: during a transaction everybody waits; then all decide and go into the next one."""
+    store = await SqliteStore.open(tmp_path / "s.db", pace=0.0)
+    for n in range(50):
+        await store.create(make_info(f"r{n}"), EMPTY)
+    sizes: list[int] = []
+    commit = store._writer._commit
+
+    def counted(batch: Any) -> Any:
+        sizes.append(len(batch))
+        return commit(batch)
+
+    store._writer._commit = counted  # type: ignore[method-assign]
+
+    loop, writing, hold = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def slow(connection: sqlite3.Connection) -> None:
+        loop.call_soon_threadsafe(writing.set)
+        hold.wait(30)
+
+    async def write(n: int) -> None:
+        await store.ready(f"r{n}")
+        await extend(store, EMPTY, session_id=f"r{n}")
+
+    first = asyncio.create_task(store._writer.run(slow))
+    await writing.wait()
+    others = [asyncio.create_task(write(n)) for n in range(50)]
+    await asyncio.sleep(0)
+    hold.set()
+    await asyncio.gather(first, *others)
+    await store.close()
+    assert sizes == [1, 50]
+
+
+@pytest.mark.asyncio
+async def test_transactions_keep_their_pace(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "s.db", pace=0.1)
+    loop, head = asyncio.get_running_loop(), EMPTY
+    began = loop.time()
+    await store.create(make_info(), EMPTY)
+    for _ in range(3):
+        await store.ready("s1")
+        head = await extend(store, head)
+    await store.close()
+    assert loop.time() - began >= 0.29  # four transactions; what a clock rounds is no matter
