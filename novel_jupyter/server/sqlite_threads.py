@@ -97,6 +97,7 @@ class Writer(_Thread[Any]):
         self._open.set()
         self._began = -pace
         self._hand: asyncio.Handle | None = None
+        self._opening: asyncio.TimerHandle | None = None
         self._queue: deque[_Ticket] = deque()
         self._lock = threading.Lock()  # guards the decision to sleep against a request that just came
         self._awake = False
@@ -132,6 +133,9 @@ class Writer(_Thread[Any]):
 
     def _go(self) -> None:
         self._hand = None
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
         self._began = self._loop.time()
         self._open.clear()
         self._pool.submit(self._drain)
@@ -162,10 +166,10 @@ class Writer(_Thread[Any]):
 
     def _publish(self, batch: Sequence[_Ticket], outcomes: Sequence[object]) -> None:
         due = self._began + self._pace
-        if due > self._loop.time():
-            self._loop.call_at(due, self._open.set)
-        else:
+        if due <= self._loop.time():
             self._open.set()
+        elif self._opening is None:
+            self._opening = self._loop.call_at(due, self._open.set)
         for ticket, outcome in zip(batch, outcomes, strict=True):
             self._room.release()
             if ticket.future.done():  # cancelled; the request was carried out all the same
