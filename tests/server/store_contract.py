@@ -1,7 +1,7 @@
 """The contract of `ports.Store` as a suite: implementations subclass `StoreContract` and give it a medium.
 
-Law: each test quotes the rule that it holds (S1 to S19), and uses nothing but the port.
-Parts: `LogContract` (S1 to S8, in `store_contract_log`), `HistoryContract` (epochs and floors, in
+Law: each test quotes the rule that it holds (S1 to S21), and uses nothing but the port.
+Parts: `LogContract` (S1 to S8 and S21, in `store_contract_log`), `HistoryContract` (epochs and floors, in
 `store_contract_history`) and here sessions, cancelling and closing, reading, snapshots, the listing (S9 to
 S18, but S12, S17 and S20, which each medium tests in its own way).
 """

@@ -1,4 +1,4 @@
-"""The contract of `ports.Store`, first half: the log, the results, durability, concurrency (S1 to S8).
+"""The contract of `ports.Store`, first half: the log, the results, durability, concurrency (S1 to S8, S21).
 
 Law: as in `store_contract`, which is what an implementation uses.
 """
