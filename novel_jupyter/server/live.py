@@ -165,9 +165,8 @@ class LiveRoom:
         while self._queue and len(batch) < BATCH:
             asked = self._queue[0]
             back = asked.message is not None and looks_back(asked.message)
-            if back and batch:
-                break
-            batch.append(self._queue.popleft())
+            if not back or not batch:
+                batch.append(self._queue.popleft())
             if back:
                 break
 
