@@ -68,7 +68,7 @@ _Past: TypeAlias = tuple[int, JsonValue | Missing | Unknown, int]
 """(sequence_id of a write, the value before it, its bytes)."""
 
 
-@dataclass(slots=True, unsafe_hash=True)  # a value as if frozen, at a third of the price of making one
+@dataclass(slots=True, unsafe_hash=True)  # a value as if frozen, which makes each dearer
 class _Node:
     last: Write | None = None
     other: Write | None = None
@@ -126,13 +126,7 @@ class WriteIndex:
                 if size > MAX_ONE_VALUE:
                     value, size = UNKNOWN, 0
                 root = _written(root, path, write, (event_seq, value, size))
-        if root is self._root:
-            return self
-        grown = self._with(root, self.floor, self.value_floor)
-        return grown if root.paths <= self.max_paths and root.weight <= self.max_bytes else grown._bounded()
-
-    def _with(self, root: _Node, floor: int, value_floor: int) -> WriteIndex:
-        return WriteIndex(floor, value_floor, self.max_paths, self.max_bytes, self.ignored, root)
+        return self._bounded(root) if root is not self._root else self
 
     def since(self, path: Path, base: int, author: Author) -> Since:
         """What others, and all, wrote after `base` where a write of `author` to `path` would show."""
@@ -217,8 +211,9 @@ class WriteIndex:
             node = node.children.get(token)
         return nodes, node
 
-    def _bounded(self) -> WriteIndex:
-        root, floor, value_floor = self._root, self.floor, self.value_floor
+    def _bounded(self, root: _Node) -> WriteIndex:
+        """With `root` in the place of its own, less what is beyond the bounds."""
+        floor, value_floor = self.floor, self.value_floor
         if root.paths > self.max_paths:
             ages = sorted(node.last.sequence_id for _, node in _entries(root) if node.last)
             floor = ages[root.paths - self.max_paths * 3 // 4 - 1]
@@ -232,7 +227,7 @@ class WriteIndex:
                 if surplus <= 0:
                     break
             root = _pruned(root, 0, value_floor)
-        return self._with(root, floor, value_floor)
+        return WriteIndex(floor, value_floor, self.max_paths, self.max_bytes, self.ignored, root)
 
 
 def _sequence_id(write: Write) -> int:

