@@ -86,19 +86,24 @@ class Results:
     """The kept results of one client. `forgotten` is the highest n whose result is gone."""
 
     kept: dict[int, Result] = field(default_factory=dict)
+    """By n, which nearly always comes in order."""
     forgotten: int = 0
 
     @property
     def high_water(self) -> int:
-        return max(self.kept, default=self.forgotten)
+        return next(reversed(self.kept), self.forgotten)
 
     def add(self, result: Result) -> None:
-        self.kept[result.n] = result
-        if len(self.kept) > KEPT_RESULTS:
-            del self.kept[min(self.kept)]
-        if len(self.kept) == KEPT_RESULTS:
+        kept = self.kept
+        is_in_order = not kept or result.n > next(reversed(kept)) or result.n in kept
+        kept[result.n] = result
+        if not is_in_order:
+            self.kept = kept = dict(sorted(kept.items()))
+        if len(kept) > KEPT_RESULTS:
+            del kept[next(iter(kept))]
+        if len(kept) == KEPT_RESULTS:
             # Also what was skipped below: whether it was ever used can no longer be told.
-            self.forgotten = max(self.forgotten, min(self.kept) - 1)
+            self.forgotten = max(self.forgotten, next(iter(kept)) - 1)
 
 
 ClientKey = tuple[str, str]

@@ -15,9 +15,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from orjson import dumps
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
+from tornado.util import _websocket_mask
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
 TEXT_FINAL = 0x81
+MASKED = 0x80
 READ_BYTES = 65536
 CHUNK_BYTES = 4096
 """What is read at once: Tornado clears a buffer of this size for each read, and most frames are short."""
@@ -87,38 +89,107 @@ def _send(stream: IOStream, data: bytes) -> bytes | memoryview | None:
     return None if sent == len(data) else memoryview(data)[sent:]
 
 
-def _arriving(stream: IOStream) -> Awaitable[bytes]:
-    """What arrives next, up to READ_BYTES. Raises StreamClosedError.
-
-    `stream.read_bytes` looks first whether something is there, which after a frame hardly ever is. To look in
-    vain costs more than to wait for the news, so of an empty stream that is not behind TLS only that is done.
-    """
-    if type(stream) is not IOStream or stream._read_buffer_size or stream.closed():
-        return stream.read_bytes(READ_BYTES, partial=True)
-    future = stream._start_read()
-    stream._read_bytes, stream._read_partial = READ_BYTES, True
-    stream._add_io_state(IOLoop.READ)
-    return future
-
-
 class Protocol(WebSocketProtocol13):
     """Tornado's, but for the reading: that asks the stream for each part of a frame, which costs more than
-    all else that is done with a short one.
+    all else that is done with a short one. Here the event that brings whole short text frames handles them.
     """
 
     _unread = b""
     _at = 0
 
+    async def _receive_frame_loop(self) -> None:
+        if type(self.stream) is not IOStream or self._decompressor is not None:
+            await super()._receive_frame_loop()
+            return
+        try:
+            while not self.client_terminated:
+                if self._handled is not None:
+                    handled, self._handled = self._handled, None
+                    await handled
+                elif self._handle_plain():
+                    await self._until_more()
+                elif self._handled is None:
+                    await self._receive_frame()
+        except StreamClosedError:
+            self._abort()
+        finally:
+            self.handler.on_ws_connection_close(self.close_code, self.close_reason)
+
+    _handled: Awaitable[None] | None = None
+    """What is not done yet with the frame handled last."""
+
+    def _handle_plain(self) -> bool:
+        """Handle the short text frames that are there whole. Whether more of them may come: not while one is
+        being handled, nor when something else is next.
+        """
+        unread, at, end = self._unread, self._at, len(self._unread)
+        try:
+            while at < end:
+                if unread[at] != TEXT_FINAL or self._fragmented_message_buffer is not None:
+                    return False
+                if end < at + 6:
+                    return end < at + 2 or unread[at + 1] >= MASKED
+                size, head = unread[at + 1] - MASKED, 6
+                if size == 126:
+                    size, head = int.from_bytes(unread[at + 2 : at + 4], "big"), 8
+                if not 0 <= size <= self.params.max_message_size or unread[at + 1] == 0xFF:
+                    return False
+                start = at + head
+                if end < start + size:
+                    return True
+                at = start + size
+                self._wire_bytes_in += head + size
+                data = _websocket_mask(unread[start - 4 : start], unread[start:at])
+                self._handled = self._handle_message(1, data)
+                if self._handled is not None:
+                    return False
+            return True
+        finally:
+            self._unread, self._at = (unread, at) if at < end else (b"", 0)
+
+    async def _until_more(self) -> None:
+        """Return when something has arrived that `_handle_plain` leaves. Raises StreamClosedError."""
+        stream = self.stream
+        if stream._read_buffer_size or stream.closed():
+            self._add(await stream.read_bytes(READ_BYTES, partial=True))
+            return
+        future = stream._start_read()
+        stream.__dict__["_handle_read"] = self._arrived
+        stream._add_io_state(IOLoop.READ)
+        try:
+            await future
+        finally:
+            stream.__dict__.pop("_handle_read", None)
+
+    def _arrived(self) -> None:
+        """Something is there to be read. Takes the place of the stream's own way while that waits for it."""
+        stream = self.stream
+        try:
+            data = stream.socket.recv(CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            stream.close(exc_info=error)
+            return
+        if not data:
+            stream.close()
+            return
+        self._add(data)
+        if not self._handle_plain() and stream._read_future is not None:
+            future, stream._read_future = stream._read_future, None
+            stream.__dict__.pop("_handle_read", None)
+            future.set_result(None)
+
+    def _add(self, data: bytes) -> None:
+        self._unread, self._at = self._unread[self._at :] + data if self._unread else data, 0
+
     async def _read_bytes(self, n: int) -> bytes:
-        at, end = self._at, self._at + n
-        while len(self._unread) < end:
-            more = await _arriving(self.stream)
-            self._unread, at, end = self._unread[at:] + more, 0, n
-            self._at = 0
-        self._at = end
+        while len(self._unread) < self._at + n:
+            self._add(await self.stream.read_bytes(READ_BYTES, partial=True))
+        data = self._unread[self._at : self._at + n]
+        self._at += n
         self._wire_bytes_in += n
-        data = self._unread[at:end]
-        if end == len(self._unread):
+        if self._at == len(self._unread):
             self._unread, self._at = b"", 0
         return data
 
