@@ -29,22 +29,28 @@ class Clock:
         self._read = read
         self._elapsed = elapsed
         self._last = read()
+        self._text = format_time(self._last)
         self._at = elapsed()
 
     @classmethod
-    def after(cls, now: Callable[[], str], timestamp: str) -> Clock:
-        """A clock that reads `now`, and begins no earlier than `timestamp`."""
-        clock = cls(lambda: parse_time(now()))
-        clock.reach(timestamp)
-        return clock
+    def after(cls, clock: Clock, timestamp: str) -> Clock:
+        """A clock that reads `clock`, and begins no earlier than `timestamp`."""
+        follower = cls(clock.moment)
+        follower.reach(timestamp)
+        return follower
 
-    def now(self) -> str:
+    def moment(self) -> datetime:
+        """The moment, as the text of `now` has it or a little finer."""
         at = self._elapsed()
         self._last = max(self._read(), self._last + timedelta(seconds=at - self._at))
         self._at = at
-        return format_time(self._last)
+        return self._last
+
+    def now(self) -> str:
+        self._text = format_time(self.moment())
+        return self._text
 
     def reach(self, timestamp: str) -> None:
         """From now on no earlier than `timestamp`, which somebody else has stamped."""
-        if timestamp > format_time(self._last):
-            self._last, self._at = parse_time(timestamp), self._elapsed()
+        if timestamp > self._text and timestamp > format_time(self._last):
+            self._last, self._text, self._at = parse_time(timestamp), timestamp, self._elapsed()

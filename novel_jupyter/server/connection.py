@@ -1,8 +1,8 @@
 """One socket, any number of sessions: what goes out, and what it takes part in.
 
-Law: everything for a client passes its one bounded outbox and leaves at most once a tick. A client that does
-not drain costs nobody else anything: ephemera go first, then its backlog is thrown away for one
-`state_sync`, then it is closed with 4002 (SPEC R80-R83). Who does not read what it asked for is not read
+Law: everything for a client passes its one bounded outbox and leaves at once, but at most once a tick. A
+client that does not drain costs nobody else anything: ephemera go first, then its backlog is thrown away for
+one `state_sync`, then it is closed with 4002 (SPEC R80-R83). Who does not read what it asked for is not read
 from either.
 Parts: `Connection`, `Flusher` (one tick for all connections).
 """
@@ -58,6 +58,8 @@ class Connection:
         self.last_heard = time.monotonic()
         self.last_ping = self.last_heard
         self.closed = False
+        self.flushed_in = -1
+        """The tick, as the flusher counts them, in which it was flushed last."""
         self.bucket = TokenBucket(config.frames_per_second, config.frames_burst)
         self.strikes = 0
         self.on_resync: Callable[[], None] = lambda: None
@@ -169,31 +171,50 @@ class Connection:
 
 
 class Flusher:
-    """Flushes every connection that has something, at once or a tick after the last time."""
+    """Flushes every connection that has something: at once, or with the next tick if it was flushed in this
+    one.
+    """
 
     def __init__(self, tick: float) -> None:
         self._tick = tick
+        self._ticks = 0
         self.delivered = 0
-        self._waiting: dict[str, Connection] = {}
+        self._soon: dict[str, Connection] = {}
+        self._later: dict[str, Connection] = {}
+        self._hand: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
 
     def wake(self, connection: Connection) -> None:
-        self._waiting[connection.id] = connection
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(self._due, loop.time()), self._flush)
+        if connection.flushed_in == self._ticks:
+            self._later[connection.id] = connection
+            return
+        self._soon[connection.id] = connection
+        if self._hand is None:
+            self._hand = asyncio.get_running_loop().call_soon(self._at_once)
 
-    def _flush(self) -> None:
+    def _at_once(self) -> None:
+        self._hand = None
+        waiting, self._soon = self._soon, {}
+        self._flush(waiting)
+
+    def _next(self) -> None:
         self._timer = None
-        self._due = asyncio.get_running_loop().time() + self._tick
-        waiting, self._waiting = self._waiting, {}
+        self._ticks += 1
+        waiting, self._later = self._later, {}
+        if waiting:
+            self._flush(waiting)
+
+    def _flush(self, waiting: Mapping[str, Connection]) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._tick, self._next)
         for connection in waiting.values():
+            connection.flushed_in = self._ticks
             connection.flush()
         metrics.DELIVERIES.inc(self.delivered)
         self.delivered = 0
 
     def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for handle in (self._hand, self._timer):
+            if handle is not None:
+                handle.cancel()
+        self._hand = self._timer = None

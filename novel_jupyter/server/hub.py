@@ -150,7 +150,7 @@ class Hub:
             self.config,
             self.log,
             loaded,
-            self.now,
+            self._clock,
             self.stories,
             partial(self.node.store_is, session_id),
         )

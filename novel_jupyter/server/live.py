@@ -177,7 +177,7 @@ class LiveRoom:
             try:
                 await self._learn_results(batch)
                 past = await self._past(batch)
-                facts = replace(self._facts(), past=past)
+                facts = self._facts() if past is None else replace(self._facts(), past=past)
                 draft = Draft(self.room)
                 replies = [self._one(draft, asked, facts) for asked in batch]
                 if not draft.events and not draft.results:

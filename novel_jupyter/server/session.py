@@ -54,13 +54,13 @@ class Session:
         config: Config,
         log: Log,
         loaded: Loaded,
-        now: Callable[[], str],
+        clock: Clock,
         stories: Stories,
         on_store: Callable[[bool], None],
     ) -> None:
         self.id = loaded.info.session_id
         latest = loaded.recent[-1].timestamp if loaded.recent else loaded.info.last_activity
-        self._clock = Clock.after(now, latest)
+        self._clock = Clock.after(clock, latest)
         self._now = self._clock.now
         self.subscribers = Subscribers(self.id)
         self.link = SessionLink(bus, self, config, log)

@@ -15,6 +15,7 @@ import signal
 import sqlite3
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import partial, wraps
 from pathlib import Path
@@ -172,13 +173,13 @@ def _around_broadcast(fuse: Fuse) -> None:
     flush = Flusher._flush
 
     @wraps(flush)
-    def flushed(self: Flusher) -> None:
-        half = list(self._waiting.values())[: len(self._waiting) // 2]
+    def flushed(self: Flusher, waiting: Mapping[str, Connection]) -> None:
+        half = list(waiting.values())[: len(waiting) // 2]
         for connection in half:
             Connection.flush(connection)
         if half:
             fuse.reach("flushed")
-        flush(self)
+        flush(self, waiting)
 
     Flusher._flush = flushed  # type: ignore[method-assign]
 
