@@ -165,7 +165,11 @@ def _recorded(index: WriteIndex, event: Event, before: State) -> WriteIndex:
 
 def author_of(user_id: str | None, id: str | None) -> Author:
     """An author as merging wants to know it: a person or not, and which of its clients."""
-    client = id.rpartition(":")[0] if id else None
+    return _author(user_id, id.rpartition(":")[0] if id else None)
+
+
+@lru_cache(maxsize=4096)  # one object for all that a client writes
+def _author(user_id: str | None, client: str | None) -> Author:
     return Author(user_id or "server", is_agent(user_id), client)
 
 

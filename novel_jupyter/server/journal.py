@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from novel_jupyter.core.draft import Result as CoreResult
 from novel_jupyter.core.events import Event
+from novel_jupyter.core.incoming import parse
 from novel_jupyter.core.messages import ClientMessage
 from novel_jupyter.core.policy import Principal
 from novel_jupyter.core.room import ANY_CONTENT, HOST
@@ -26,14 +27,28 @@ MADE_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A command that was acknowledged here, the last event that it made, and about its size in bytes."""
+    """A command that was acknowledged here, as JSON, the last event that it made, and about its size in
+    bytes.
+    """
 
     sequence_id: int
     author: Principal
-    message: ClientMessage
+    said: str
     size: int
     known: int | None = None
     """When it had been lost before: the last event that its author can have known."""
+
+    @classmethod
+    def of(
+        cls, sequence_id: int, author: Principal, message: ClientMessage, size: int, known: int | None = None
+    ) -> Made:
+        # As text: a thousand messages for each session, each of many objects, are what Python's collector
+        # would look at, and they are hardly ever wanted.
+        return cls(sequence_id, author, message.model_dump_json(exclude_unset=True), size, known)
+
+    @property
+    def message(self) -> ClientMessage:
+        return parse(self.said)
 
 
 def key_of(event: Event) -> ResultKey | None:

@@ -242,7 +242,7 @@ class LiveRoom:
         """What was acknowledged here can be decided again, should the store lose it and others go on."""
         message = asked.message
         if message and reply.data["kind"] == "ack" and not isinstance(message, JoinSession):
-            self.journal.decided(Made(reply.sequence_id, asked.author, message, size, asked.known))
+            self.journal.decided(Made.of(reply.sequence_id, asked.author, message, size, asked.known))
 
     def _shown(self, events: list[Event]) -> None:
         if events:

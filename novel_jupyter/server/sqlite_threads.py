@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from novel_jupyter.core.model import Head
 
+from .pace import Pace
 from .ports import Append, Behind, StoreClosed, StoreUnavailable
 from .sqlite_append import append_all
 
@@ -85,17 +86,16 @@ class _Thread(Generic[T]):
 
 
 class Writer(_Thread[Any]):
-    """Group commit. `room` bounds the requests that wait, `batch` the requests of one transaction; `pace` is
-    the least time between two transactions, in seconds.
+    """Group commit. `room` bounds the requests that wait, `batch` the requests of one transaction; `pace`
+    says when the next one may begin.
     """
 
-    def __init__(self, connect: Connect, *, room: int, batch: int, pace: float = 0.0) -> None:
+    def __init__(self, connect: Connect, *, room: int, batch: int, pace: Pace | None = None) -> None:
         super().__init__("novel-sqlite-writer", connect, room)
         self._batch = batch
-        self._pace = pace
+        self._pace = pace or Pace(0.0)
         self._open = asyncio.Event()
         self._open.set()
-        self._began = -pace
         self._hand: asyncio.Handle | None = None
         self._opening: asyncio.TimerHandle | None = None
         self._queue: deque[_Ticket] = deque()
@@ -136,7 +136,7 @@ class Writer(_Thread[Any]):
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
-        self._began = self._loop.time()
+        self._pace.begin()
         self._open.clear()
         self._pool.submit(self._drain)
 
@@ -165,11 +165,10 @@ class Writer(_Thread[Any]):
         return batch
 
     def _publish(self, batch: Sequence[_Ticket], outcomes: Sequence[object]) -> None:
-        due = self._began + self._pace
-        if due <= self._loop.time():
+        if self._pace.due <= self._loop.time():
             self._open.set()
         elif self._opening is None:
-            self._opening = self._loop.call_at(due, self._open.set)
+            self._opening = self._loop.call_at(self._pace.due, self._open.set)
         for ticket, outcome in zip(batch, outcomes, strict=True):
             self._room.release()
             if ticket.future.done():  # cancelled; the request was carried out all the same

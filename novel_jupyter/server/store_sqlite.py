@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from novel_jupyter.core.model import Head
 
 from . import sqlite_queries as queries
 from .bus import Announcement
+from .pace import LEAST, Pace
 from .ports import (
     Append,
     Behind,
@@ -33,11 +33,6 @@ from .ports import (
 )
 from .sqlite_schema import MIGRATIONS, Migration, Synchronous, connect
 from .sqlite_threads import Reader, Writer
-
-PACE: Final = 0.002
-"""Seconds from the beginning of one transaction to that of the next: it took a quarter off the server's CPU
-under a thousand edits a second.
-"""
 
 
 class SqliteStore:
@@ -64,7 +59,7 @@ class SqliteStore:
         busy_timeout: float = 5.0,
         room: int = 1024,
         batch: int = 256,
-        pace: float = PACE,
+        pace: float = LEAST,
         switch_interval: float | None = 0.0005,
         migrations: Sequence[Migration] = MIGRATIONS,
         keep_entries: int = 0,
@@ -73,16 +68,16 @@ class SqliteStore:
         """Open the file, or make it, and bring it to this version.
 
         `busy_timeout`: seconds to wait for another process; `room`: requests that may wait; `batch`: requests
-        of one transaction; `pace`: seconds at least between the beginnings of two. `switch_interval` is in
-        seconds (None to leave it) and lowers the process's `sys.setswitchinterval`: beside an event loop
-        without a pause, Python's 5 ms starve these threads. `keep_entries`: how many of a session's entries
-        to keep (S19), 0 for all. `announce` is told of appends: `LocalBus.announce` (B2).
+        of one transaction; `pace`: seconds at least between the beginnings of two (see `Pace`).
+        `switch_interval` is in seconds (None to leave it) and lowers the process's `sys.setswitchinterval`:
+        beside an event loop without a pause, Python's 5 ms starve these threads. `keep_entries`: how many of
+        a session's entries to keep (S19), 0 for all. `announce` is told of appends: `LocalBus.announce` (B2).
         Raises StoreIncompatible (newer version, another program's file), StoreUnavailable.
         """
         if switch_interval is not None:
             sys.setswitchinterval(min(switch_interval, sys.getswitchinterval()))
         settings = partial(connect, Path(path), synchronous=synchronous, busy_timeout=busy_timeout)
-        writer = Writer(partial(settings, migrations=migrations), room=room, batch=batch, pace=pace)
+        writer = Writer(partial(settings, migrations=migrations), room=room, batch=batch, pace=Pace(pace))
         reader = Reader(partial(settings, read_only=True), room=room)
         store = cls(writer, reader, keep_entries, announce)
         try:
