@@ -46,5 +46,4 @@ class Pace:
             share = min(1.0, (computed - self._computed) / passed)
             self.load += (share - self.load) * min(1.0, passed / _WINDOW)
             self._at, self._computed = now, computed
-        idle = 1.0 - self.load
-        self.due = now + (self._most if self._least >= idle * self._most else self._least / idle)
+        self.due = now + min(self._most, self._least / max(1.0 - self.load, 1e-9))

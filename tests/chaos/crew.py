@@ -117,6 +117,17 @@ class Crew:
                 self._news.clear()
                 await self._news.wait()
 
+    def _of(self, name: str) -> int:
+        return sum(said.at is not None for said in self.said.values() if said.author == name)
+
+    async def all_heard(self, names: Iterable[str], timeout: float = PATIENCE) -> None:
+        """Return when each of them had one more command acknowledged, and so is connected."""
+        due = {name: self._of(name) + 1 for name in names}
+        async with asyncio.timeout(timeout):
+            while any(self._of(name) < count for name, count in due.items()):
+                self._news.clear()
+                await self._news.wait()
+
     async def stop(self, timeout: float = PATIENCE) -> None:
         """Say nothing more, and return when everything is answered."""
         self._stop = True

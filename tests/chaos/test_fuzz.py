@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from statistics import quantiles
 from typing import Any
 
@@ -18,7 +19,7 @@ from chaos.crew import aboard
 from chaos.fuzz import Fuzz
 from chaos.oracle import check_answers, check_log, check_readers, read_story
 from chaos.server import BrokenServer
-from server.wire import Wire, connect, create
+from server.wire import Message, Wire, connect, create
 from websockets.exceptions import ConnectionClosed
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(1200)]
@@ -57,9 +58,18 @@ class Fuzzer:
                             await wire.socket.send(self.fuzz.frame())
                         await wire.alive()
                         self._hear(wire)
+                    await self._answered(wire)
                 except (ConnectionClosed, AssertionError):
                     self.closes[await wire.closed()] += 1
                 self._hear(wire)
+
+    async def _answered(self, wire: Wire) -> None:
+        """Return when every command was answered: a join is decided after what was sent before it."""
+        for n, session in enumerate(self.sessions):
+            id, code = f"fz:end{n}", "rate"
+            while code == "rate":
+                await wire.send("join_session", session, {}, id=id)
+                code = (await wire.expect(partial(_is, id)))["data"].get("code")
 
     def _hear(self, wire: Wire) -> None:
         for message in wire._untaken:
@@ -75,6 +85,10 @@ class Fuzzer:
                     self.acknowledged.add(result["id"])
         wire._untaken.clear()
         wire.raw.clear()
+
+
+def _is(id: str, message: Message) -> bool:
+    return bool(message["id"] == id)
 
 
 @pytest.mark.asyncio

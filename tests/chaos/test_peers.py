@@ -56,6 +56,7 @@ async def test_a_line_that_swallows_everything(
             await asyncio.wait_for(left.wait(), SILENCE + 2)
             await crew.more(20)  # those at the good line go on
             bad.heal()
+            await crew.all_heard(cut_off)  # who is not back cannot leave again
         await crew.more(20)
         await crew.stop()
         story = await check_readers(lasting.store_url, session, crew)

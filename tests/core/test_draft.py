@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from core.rules import ALICE, BOB, CAROL, NOON, SALT, SESSION, Table, message, playing, put
+from hypothesis import given
+from hypothesis import strategies as st
 
 from novel_jupyter.core.draft import Draft, Result, Results, Room, measured_size
 from novel_jupyter.core.merge import WriteIndex
@@ -113,3 +115,18 @@ def test_results_are_kept_up_to_a_number() -> None:
     assert (len(results.kept), min(results.kept), results.forgotten, results.high_water) == (1024, 7, 6, 1030)
     results.add(Result("bob", "c1", 3, "digest", 3, {}))
     assert (min(results.kept), results.forgotten) == (7, 6)
+
+
+@given(st.lists(st.integers(1, 3000), max_size=60), st.integers(0, 1100))
+def test_results_may_come_in_any_order(numbers: list[int], before: int) -> None:
+    """R3: the newest are kept by their numbers, not by when they came."""
+    results, seen = Results(), set(range(1, before + 1))
+    for n in sorted(seen):
+        results.add(Result("bob", "c1", n, "digest", n, {}))
+    for n in numbers:
+        results.add(Result("bob", "c1", n, "digest", n, {}))
+        seen.add(n)
+        assert list(results.kept) == sorted(results.kept)
+        assert results.high_water == max(seen)
+        assert min(results.kept) > results.forgotten or len(results.kept) < 1024
+    assert set(results.kept) == set(sorted(seen)[-1024:])

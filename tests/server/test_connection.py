@@ -176,3 +176,32 @@ async def test_what_comes_after_a_pause_leaves_at_once_and_what_follows_waits_fo
     await socket.written.wait()
     assert loop.time() - began >= 0.2
     assert socket.writes == [[b"first"], [b"0", b"1", b"2"]]
+
+
+@pytest.mark.asyncio
+async def test_who_was_quiet_does_not_wait_for_the_tick_of_others() -> None:
+    flusher = Flusher(0.2)
+    sockets = Socket(), Socket()
+    busy, quiet = (Client(socket) for socket in sockets)
+    busy._flusher = quiet._flusher = flusher
+    quiet.id = "quiet"
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    busy.durable(b"first")
+    await sockets[0].written.wait()
+    busy.durable(b"second")
+    quiet.durable(b"first")
+    await sockets[1].written.wait()
+    assert loop.time() - began < 0.2
+    assert sockets[0].writes == [[b"first"]]
+    flusher.stop()
+
+
+@pytest.mark.asyncio
+async def test_a_flusher_that_was_stopped_writes_nothing_more() -> None:
+    socket = Socket()
+    client = Client(socket, SMALL)
+    client.durable(b"first")
+    client.flusher.stop()
+    await asyncio.sleep(0)
+    assert socket.writes == []
