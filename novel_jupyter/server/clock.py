@@ -33,14 +33,14 @@ class Clock:
         self._at = elapsed()
 
     @classmethod
-    def after(cls, clock: Clock, timestamp: str) -> Clock:
-        """A clock that reads `clock`, and begins no earlier than `timestamp`."""
-        follower = cls(clock.moment)
-        follower.reach(timestamp)
-        return follower
+    def after(cls, read: Callable[[], datetime], timestamp: str) -> Clock:
+        """A clock that reads another, and begins no earlier than `timestamp`."""
+        clock = cls(read)
+        clock.reach(timestamp)
+        return clock
 
     def moment(self) -> datetime:
-        """The moment, as the text of `now` has it or a little finer."""
+        """What `now` tells, finer than its text."""
         at = self._elapsed()
         self._last = max(self._read(), self._last + timedelta(seconds=at - self._at))
         self._at = at

@@ -8,6 +8,7 @@ Parts: `Hub`.
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 import time
 import uuid
@@ -43,6 +44,8 @@ SETTLE = 5.0
 """Seconds that a draining server gives its sessions to finish what was asked."""
 GOODBYE = 2.0
 """Seconds that a draining server gives its clients to answer the close of their socket."""
+AT_ONCE = 50
+"""Connections or sessions that the timer looks after without a pause: about a millisecond."""
 
 
 class Hub:
@@ -150,7 +153,7 @@ class Hub:
             self.config,
             self.log,
             loaded,
-            self._clock,
+            lambda: self._clock.moment(),
             self.stories,
             partial(self.node.store_is, session_id),
         )
@@ -186,33 +189,46 @@ class Hub:
         while True:
             await asyncio.sleep(self.config.timer)
             try:
-                self._every(time.monotonic())
+                await self._every(time.monotonic())
             except Exception as error:
                 self.log.failure("timer", error)
 
-    def _every(self, now: float) -> None:
-        for connection in [c for c in self.connections.values() if not c.closed]:
-            if now - connection.last_ping >= self.config.ping_interval:
-                connection.last_ping = now
-                connection.ping()
-            if now - connection.last_heard > self.config.pong_timeout:
-                self._close(connection, 4005)
-            elif connection.stalled_for(now) > self.config.stall_timeout:
-                self._close(connection, 4002)
-            elif connection.expires is not None and connection.expires < time.time():
-                self._close(connection, 4004)
-            elif self._is_out(connection.principal):
-                self._close(connection, 4503)
+    async def _every(self, now: float) -> None:
+        """Look after everybody, a few at a time: commands that come meanwhile do not wait for all of it."""
         self.node.every(now)
         self._rechecks.every(now)
-        for session in self.all_live():
-            try:
-                session.every(now)
-            except Exception as error:  # one session's fault is not the others'
-                self.log.failure("session_timer", error, session=session.id)
-            idle = session.idle_since()
-            if idle is not None and now - idle >= self.config.idle_timeout:
-                self._drop(session)
+        for count, connection in enumerate(list(self.connections.values()), 1):
+            if not connection.closed:
+                self._look_at(connection, now)
+            if count % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        for count, session in enumerate(self.all_live(), 1):
+            if self.live(session.id) is session:
+                self._look_after(session, now)
+            if count % AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _look_at(self, connection: Connection, now: float) -> None:
+        if now - connection.last_ping >= self.config.ping_interval:
+            connection.last_ping = now
+            connection.ping()
+        if now - connection.last_heard > self.config.pong_timeout:
+            self._close(connection, 4005)
+        elif connection.stalled_for(now) > self.config.stall_timeout:
+            self._close(connection, 4002)
+        elif connection.expires is not None and connection.expires < time.time():
+            self._close(connection, 4004)
+        elif self._is_out(connection.principal):
+            self._close(connection, 4503)
+
+    def _look_after(self, session: Session, now: float) -> None:
+        try:
+            session.every(now)
+        except Exception as error:  # one session's fault is not the others'
+            self.log.failure("session_timer", error, session=session.id)
+        idle = session.idle_since()
+        if idle is not None and now - idle >= self.config.idle_timeout:
+            self._drop(session)
 
     def _is_out(self, principal: Principal) -> bool:
         """Whether a kernel has stopped, or a guest may be here no more: also one who has joined nothing, and
@@ -253,6 +269,8 @@ class Hub:
             raise Refused(
                 "too_many", f"a user has at most {self.config.bounds.connections_per_user} connections"
             )
+        # Those who came together are not pinged together for ever.
+        connection.last_ping -= random.uniform(0.0, 0.3) * self.config.ping_interval
         self.connections[connection.id] = connection
         self._connections_of[user_id] += 1
         connection.on_resync = lambda: self._resync(connection)

@@ -79,6 +79,7 @@ class LiveRoom:
         self._turn = Turns()
         self.is_stale = False
         """Whether the store failed, and has not been looked at since."""
+        self.agreed_at = 0.0  # when the store last took an append, and so had no other history
         self._queue: deque[Asked] = deque()
         self._news: deque[Announcement] = deque()
         self._look = False
@@ -143,9 +144,8 @@ class LiveRoom:
 
     def _fail(self, batch: list[Asked], error: Exception) -> None:
         """Our own fault: whoever asked learns so, and the text of the exception stays here."""
-        unavailable = isinstance(error, StoreError)
+        code = "unavailable" if isinstance(error, StoreError) else "internal"
         reference = self._log.failure("decide", error, session=self.room.session_id)
-        code = "unavailable" if unavailable else "internal"
         for asked in batch:
             self._answer(asked, self._undecided(asked, code, reference))
 
@@ -217,7 +217,8 @@ class LiveRoom:
                 self._on_starved(wanted)
             return False
         self._turn.won()
-        metrics.APPENDS.observe(time.monotonic() - began)
+        self.agreed_at = time.monotonic()
+        metrics.APPENDS.observe(self.agreed_at - began)
         self._on_store(True)
         self.room, self.info = draft.committed(), append.info or self.info
         self.journal.learn(append.results)
@@ -255,8 +256,7 @@ class LiveRoom:
 
     async def _refresh(self, behind: Behind) -> None:
         """Go on with what another server appended, when it follows; else look closer."""
-        entries = behind.entries
-        same = behind.head.epoch == self.head.epoch
+        entries, same = behind.entries, behind.head.epoch == self.head.epoch
         if same and behind.complete and (not entries or archive.follows(self.room, entries[0])):
             self._go_on(archive.events_of(entries))
         else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -54,13 +55,13 @@ class Session:
         config: Config,
         log: Log,
         loaded: Loaded,
-        clock: Clock,
+        read_clock: Callable[[], datetime],
         stories: Stories,
         on_store: Callable[[bool], None],
     ) -> None:
         self.id = loaded.info.session_id
         latest = loaded.recent[-1].timestamp if loaded.recent else loaded.info.last_activity
-        self._clock = Clock.after(clock, latest)
+        self._clock = Clock.after(read_clock, latest)
         self._now = self._clock.now
         self.subscribers = Subscribers(self.id)
         self.link = SessionLink(bus, self, config, log)

@@ -8,6 +8,7 @@ Parts: `SessionLink`, `Elsewhere` (what it needs of the session).
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from typing import Final, Protocol
 
@@ -128,7 +129,8 @@ class SessionLink:
 
     async def _say(self) -> None:
         """Say who is here, and hear who is elsewhere."""
-        self._said_at = time.monotonic()
+        # Sessions that began together do not speak together for ever.
+        self._said_at = time.monotonic() - random.uniform(0.0, 0.3) * self._config.node_beat
         people = self._session.whereabouts.row()
         row = Row(people or b"{}", self._session.live.head.sequence_id)
         ttl = ROW_BEATS * self._config.node_beat
@@ -143,10 +145,11 @@ class SessionLink:
         """The timer: say it again before it expires, and compare with the store now and then."""
         if now - self._said_at >= self._config.node_beat:
             self._say_now()
-        every = self._config.node_beat if self._session.live.is_stale else self._config.head_check
-        if now - self._looked_at >= every:
+        live = self._session.live
+        every = self._config.node_beat if live.is_stale else self._config.head_check
+        if now - max(self._looked_at, live.agreed_at) >= every:
             self._looked_at = now
-            self._session.live.look()
+            live.look()
 
     # --- hearing --------------------------------------------------------------------------------------------
 

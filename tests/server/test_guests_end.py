@@ -223,5 +223,5 @@ async def test_a_live_socket_ends_with_the_invite(tmp_path: Path) -> None:
         _, until = inside.hub.guests.cookie(session, guest)
         opened(Principal(guest, "Zoe", joins_as="none", only=session.id), float(until))
         opened(principal("bob"), None)
-        inside.hub._every(0.0)
+        await inside.hub._every(0.0)
         assert codes == {guest: 4004}

@@ -19,9 +19,9 @@ from novel_jupyter.core.policy import Principal
 async def test_a_session_is_loaded_once_however_many_ask(tmp_path: Path) -> None:
     async with Inside.open(tmp_path, idle_timeout=0.0, presence_grace=0.0) as inside:
         session = await inside.session("alice")
-        inside.hub._every(time.monotonic())
+        await inside.hub._every(time.monotonic())
         await session.live.settled()
-        inside.hub._every(time.monotonic())
+        await inside.hub._every(time.monotonic())
         assert inside.hub.live(session.id) is None
         found = await asyncio.gather(*(inside.hub.session(session.id) for _ in range(20)))
         assert len(set(map(id, found))) == 1

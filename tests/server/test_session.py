@@ -208,14 +208,14 @@ async def test_a_session_stays_while_somebody_needs_it(tmp_path: Path) -> None:
         await session.live.settled()
         assert rules_of(session.live.room.state)["turn"]["deadline"]
         assert session.idle_since() is None, "its deadline must fire"
-        inside.hub._every(time.monotonic())
+        await inside.hub._every(time.monotonic())
         assert inside.hub.live(session.id) is session
         await alice.join(session)
         assert (await alice.ask(session, "system_message", {"kind": "archive"})).data["kind"] == "ack"
         session.leave(alice.connection)
         await session.live.settled()
         assert session.idle_since() is not None, "in an archive time changes nothing"
-        inside.hub._every(time.monotonic())
+        await inside.hub._every(time.monotonic())
         assert inside.hub.live(session.id) is None
         # It comes back as it was.
         again = await inside.hub.session(session.id)
