@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from orjson import JSONDecodeError, dumps, loads
+from pydantic_core import to_json
 
 from novel_jupyter.core.canonical import chain
 from novel_jupyter.core.draft import Draft, Past, Results, Room
@@ -285,7 +286,8 @@ def events_of(entries: Iterable[Entry]) -> list[Event]:
 
 def result_row(result: CoreResult) -> Result:
     """A result as stores keep it."""
-    body = dumps([result.sequence_id, result.reply])
+    # Not by orjson: what that returns keeps a buffer of 4 KB, and these are kept by the thousand.
+    body = to_json([result.sequence_id, result.reply])
     return Result(result.principal, result.client_id, result.n, result.digest, body)
 
 
