@@ -27,6 +27,9 @@ Migration: TypeAlias = Sequence[str]
 """Statements, run one by one: `executescript` would commit in between."""
 
 APPLICATION_ID: Final = 0x4E4F564A  # "NOVJ": tells our file from another program's
+CACHE_KB: Final = 16_000
+CHECKPOINT_PAGES: Final = 8_000
+"""Of 4 KB: the write-ahead log grows to about 32 MB."""
 
 _V1: Final[Migration] = (
     """CREATE TABLE sessions (
@@ -128,6 +131,11 @@ def connect(
             _into_wal(connection, busy_timeout)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
+        # Each session and each client has its own page at the end of its rows: a hundred busy sessions are
+        # more than the default of 2 MB holds. And one commit in eighty stood still for the default of 1,000
+        # pages between two checkpoints, which write the same pages again and again.
+        connection.execute(f"PRAGMA cache_size = {-CACHE_KB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     except BaseException:
         connection.close()
         raise
