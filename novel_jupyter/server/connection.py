@@ -57,6 +57,8 @@ class Connection:
         self.in_flight = 0
         self.last_heard = time.monotonic()
         self.last_ping = self.last_heard
+        self.look_at = 0.0
+        """When the hub's timer sees next whether it is alive and may be here."""
         self.closed = False
         self.flushed_in = -1
         """The tick, as the flusher counts them, in which it was flushed last."""

@@ -46,6 +46,8 @@ GOODBYE = 2.0
 """Seconds that a draining server gives its clients to answer the close of their socket."""
 AT_ONCE = 50
 """Connections or sessions that the timer looks after without a pause: about a millisecond."""
+LOOKS = 4
+"""Rounds of the timer for one look at a connection, whose times are long, and looks for one ping at least."""
 
 
 class Hub:
@@ -196,8 +198,11 @@ class Hub:
     async def _every(self, now: float) -> None:
         """Look after everybody, a few at a time: commands that come meanwhile do not wait for all of it."""
         self.node.every(now)
-        self._rechecks.every(now)
-        for count, connection in enumerate(list(self.connections.values()), 1):
+        due = [c for c in self.connections.values() if c.look_at <= now]
+        if due:
+            self._rechecks.every(now)
+        for count, connection in enumerate(due, 1):
+            connection.look_at = now + min(LOOKS * self.config.timer, self.config.ping_interval / LOOKS)
             if not connection.closed:
                 self._look_at(connection, now)
             if count % AT_ONCE == 0:

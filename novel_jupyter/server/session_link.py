@@ -65,6 +65,7 @@ class SessionLink:
         self._again = False
         self._timer: asyncio.TimerHandle | None = None
         self._asked_at = 0.0
+        self._due = 0.0
         self._closed = False
 
     async def open(self) -> None:
@@ -143,6 +144,9 @@ class SessionLink:
 
     def every(self, now: float) -> None:
         """The timer: say it again before it expires, and compare with the store now and then."""
+        if now < self._due:
+            return
+        self._due = now + self._config.node_beat / 4
         if now - self._said_at >= self._config.node_beat:
             self._say_now()
         live = self._session.live
