@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .canonical import canonical
 from .merge_index import Unknown
@@ -26,7 +26,9 @@ from .patch import (
     format_pointer,
     same,
 )
-from .text import Hunk, merge_text
+
+if TYPE_CHECKING:
+    from .text import Hunk
 
 Value: TypeAlias = JsonValue | Missing
 
@@ -150,6 +152,8 @@ def merge_short_text(clash: Clash) -> Resolution:
         return latest_wins(clash)
     if not isinstance(base, str) or max(len(base), len(current), len(theirs)) > SHORT_TEXT:
         return earliest_stays(clash)
+    from .text import merge_text  # loads with the first text: a server's start does not wait for it
+
     merged = merge_text(base, current, theirs)
     if not merged.conflicts:
         return Resolution(merged.text)

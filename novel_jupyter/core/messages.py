@@ -300,12 +300,12 @@ class Envelope(Strict):
 
 class JoinSession(Envelope):
     type: Literal["join_session"]
-    data: HeadEcho = HeadEcho()
+    data: HeadEcho = Field(default_factory=HeadEcho)
 
 
 class LeaveSession(Envelope):
     type: Literal["leave_session"]
-    data: Nothing = Nothing()
+    data: Nothing = Field(default_factory=Nothing)
 
 
 class AgentAction(Envelope):
@@ -325,7 +325,7 @@ class UserCursor(Envelope):
 
 class StateSync(Envelope):
     type: Literal["state_sync"]
-    data: HeadEcho = HeadEcho()
+    data: HeadEcho = Field(default_factory=HeadEcho)
 
 
 class SystemMessage(Envelope):

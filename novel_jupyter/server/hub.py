@@ -341,6 +341,8 @@ def _prepare() -> None:
     """Load what Jupyter's start did not wait for, before somebody needs it."""
     import jwt  # noqa: F401
 
+    from novel_jupyter.core import text  # noqa: F401
+
     from . import engine  # noqa: F401
 
     CLIENT.rebuild()
