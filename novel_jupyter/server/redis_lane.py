@@ -26,6 +26,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from .pace import Gate, Pace
 from .redis_wire import Script
 
 if TYPE_CHECKING:
@@ -123,8 +124,7 @@ class Lane:
         self._queue: deque[Call] = deque()
         self._published, self._published_bytes = 0, 0
         self._due = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._gate = Gate(Pace())
         self._finishing = False
         self.calls, self.pipelines = 0, 0
         self.task = asyncio.get_running_loop().create_task(self._run())
@@ -134,9 +134,8 @@ class Lane:
         return self._connection is not None
 
     async def ready(self) -> None:
-        """Return when no pipeline is on its way."""
-        if not self._idle.is_set():
-            await self._idle.wait()
+        """Return when the next pipeline is about to begin: what is asked for now is in it."""
+        await self._gate.wait()
 
     async def ask(self, call: Call) -> Any:
         """The reply. Raises what the server answered, Lost, TooFew."""
@@ -173,11 +172,11 @@ class Lane:
                     # Whoever asks in this tick comes along, and a connection that just ended says so.
                     await asyncio.sleep(0)
                 elif batch := self._take():
-                    self._idle.clear()
+                    self._gate.shut()
                     await self._exchange(batch)
-                    self._idle.set()
+                    self._gate.done()
         finally:
-            self._idle.set()
+            self._gate.end()
             self._settle(list(self._queue), Lost("the connection was given up", sent=False))
             # TLS says goodbye and hears it: a loop that ends before leaves the socket open.
             await self._disconnect(nowait=False)

@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from novel_jupyter.core.model import Head
 
-from .pace import Pace
+from .pace import Gate, Pace
 from .ports import Append, Behind, StoreClosed, StoreUnavailable
 from .sqlite_append import append_all
 
@@ -93,19 +93,15 @@ class Writer(_Thread[Any]):
     def __init__(self, connect: Connect, *, room: int, batch: int, pace: Pace | None = None) -> None:
         super().__init__("novel-sqlite-writer", connect, room)
         self._batch = batch
-        self._pace = pace or Pace(0.0)
-        self._open = asyncio.Event()
-        self._open.set()
+        self._gate = Gate(pace or Pace(0.0))
         self._hand: asyncio.Handle | None = None
-        self._opening: asyncio.TimerHandle | None = None
         self._queue: deque[_Ticket] = deque()
         self._lock = threading.Lock()  # guards the decision to sleep against a request that just came
         self._awake = False
 
     async def ready(self) -> None:
         """Return when the next transaction is about to begin: what is asked for now is in it."""
-        if not self._open.is_set():
-            await self._open.wait()
+        await self._gate.wait()
 
     async def append(self, append: Append) -> Head | Behind:
         """Raises SessionNotFound, StoreUnavailable, StoreClosed."""
@@ -133,11 +129,7 @@ class Writer(_Thread[Any]):
 
     def _go(self) -> None:
         self._hand = None
-        if self._opening is not None:
-            self._opening.cancel()
-            self._opening = None
-        self._pace.begin()
-        self._open.clear()
+        self._gate.shut()
         self._pool.submit(self._drain)
 
     async def close(self) -> None:
@@ -145,6 +137,7 @@ class Writer(_Thread[Any]):
             self._hand.cancel()
             self._go()
         await super().close()
+        self._gate.end()
 
     def _drain(self) -> None:
         while batch := self._take():
@@ -165,10 +158,7 @@ class Writer(_Thread[Any]):
         return batch
 
     def _publish(self, batch: Sequence[_Ticket], outcomes: Sequence[object]) -> None:
-        if self._pace.due <= self._loop.time():
-            self._open.set()
-        elif self._opening is None:
-            self._opening = self._loop.call_at(self._pace.due, self._open.set)
+        self._gate.done()
         for ticket, outcome in zip(batch, outcomes, strict=True):
             self._room.release()
             if ticket.future.done():  # cancelled; the request was carried out all the same

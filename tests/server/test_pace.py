@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from novel_jupyter.server.pace import Pace
+from novel_jupyter.server.pace import Gate, Pace
 
 
 class Machine:
@@ -58,3 +60,73 @@ def test_without_a_pace_also_a_full_load_waits_for_nothing() -> None:
     for now in (1.0, 2.0, 3.0):
         free.begin()
         assert free.due == now
+
+
+async def passed(gate: Gate, count: int) -> list[int]:
+    """Waits at the gate `count` times over; who got through is in the list."""
+    through: list[int] = []
+
+    async def one(n: int) -> None:
+        await gate.wait()
+        through.append(n)
+
+    for n in range(count):
+        asyncio.get_running_loop().create_task(one(n))
+    await asyncio.sleep(0)
+    return through
+
+
+@pytest.mark.asyncio
+async def test_nobody_waits_at_an_open_gate_and_everybody_while_a_round_is_on_its_way() -> None:
+    gate = Gate(Pace(0.0))
+    assert await passed(gate, 3) == [0, 1, 2]
+    gate.shut()
+    through = await passed(gate, 3)
+    assert through == []
+    gate.done()
+    await asyncio.sleep(0)
+    assert through == [0, 1, 2]
+
+
+@pytest.mark.asyncio
+async def test_a_gate_opens_no_sooner_than_the_next_round_is_due() -> None:
+    loop = asyncio.get_running_loop()
+    gate = Gate(Pace(0.05, 0.05))
+    gate.shut()
+    gate.done()  # the first is due at once
+    began = loop.time()
+    gate.shut()
+    gate.done()
+    await gate.wait()
+    assert loop.time() - began >= 0.049
+
+
+@pytest.mark.asyncio
+async def test_rounds_for_which_nobody_waited_put_nobody_off() -> None:
+    """Others' rounds may follow each other without a pause: the gate opens between two of them, when due."""
+    loop = asyncio.get_running_loop()
+    gate = Gate(Pace(0.02, 0.02))
+    gate.shut()
+    gate.done()
+    began = loop.time()
+    waiting = None
+    while waiting is None or not waiting.done():
+        gate.shut()
+        waiting = waiting or loop.create_task(gate.wait())
+        await asyncio.sleep(0)
+        gate.done()
+        await asyncio.sleep(0)
+        assert loop.time() - began < 10.0
+
+
+@pytest.mark.asyncio
+async def test_at_the_end_nobody_is_kept_waiting() -> None:
+    gate = Gate(Pace(60.0, 60.0))
+    gate.shut()
+    gate.done()
+    gate.shut()
+    gate.done()
+    through = await passed(gate, 1)
+    gate.end()
+    await asyncio.sleep(0)
+    assert through == [0]
