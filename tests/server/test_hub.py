@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from server.inside import Inside, Listener
@@ -13,6 +14,8 @@ from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.limits import Bounds
 from novel_jupyter.core.model import DEFAULT_SETTINGS
 from novel_jupyter.core.policy import Principal
+from novel_jupyter.server.hub import AT_ONCE
+from novel_jupyter.server.ports import Store
 
 
 @pytest.mark.asyncio
@@ -99,3 +102,52 @@ async def test_time_goes_on_where_what_loads_late_cannot_be_loaded(
         monkeypatch.setattr(inside.hub, "_every", lambda now: ticked.set())
         inside.hub.start()
         await asyncio.wait_for(ticked.wait(), 10)
+
+
+@pytest.mark.asyncio
+async def test_who_has_just_appended_does_not_look_at_the_store(tmp_path: Path) -> None:
+    """R94: others' events are looked for where nothing was stored, which would have shown them."""
+    looks: list[str] = []
+
+    class Watched:
+        def __init__(self, store: Store) -> None:
+            self._store = store
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "head":
+                looks.append(name)
+            return getattr(self._store, name)
+
+    async with Inside.open(
+        tmp_path, lambda store: cast(Store, Watched(store)), head_check=60.0, node_beat=0.0
+    ) as inside:
+        session = await inside.session("alice")
+        alice = Listener(inside, "alice")
+        await alice.join(session)
+        await session.live.settled()
+        now = time.monotonic()
+        looks.clear()
+        await inside.hub._every(now + 59.0)
+        await session.live.settled()
+        assert looks == []
+        await inside.hub._every(now + 61.0)
+        await session.live.settled()
+        assert looks == ["head"]
+
+
+@pytest.mark.asyncio
+async def test_the_timer_lets_others_run_between_connections(tmp_path: Path) -> None:
+    """However many there are: what comes meanwhile waits for a few of them at most."""
+    async with Inside.open(tmp_path) as inside:
+        crowd = [Listener(inside, "alice" if n < 20 else f"p{n}", f"c{n}") for n in range(3 * AT_ONCE)]
+        looking = asyncio.ensure_future(inside.hub._every(time.monotonic()))
+        rounds = 0
+        while not looking.done():
+            await asyncio.sleep(0)
+            rounds += 1
+        assert rounds >= 3
+        assert all(one.connection.look_at > 0 for one in crowd)
+        # Nobody is looked at again before it is time.
+        at = [one.connection.look_at for one in crowd]
+        await inside.hub._every(time.monotonic())
+        assert [one.connection.look_at for one in crowd] == at
