@@ -23,6 +23,8 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketP
 TEXT_FINAL = 0x81
 MASKED = 0x80
 READ_BYTES = 65536
+NEEDED = ("_handle_read", "_start_read", "_add_io_state", "_read_future", "_read_buffer_size")
+"""What reading needs of Tornado's stream beyond its public side; without any of it, Tornado reads alone."""
 CHUNK_BYTES = 4096
 """What is read at once: Tornado clears a buffer of this size for each read, and most frames are short."""
 
@@ -97,12 +99,17 @@ class Protocol(WebSocketProtocol13):
     @property
     def _reader(self) -> Reader | None:
         # Where the stream has it: with one attribute more a protocol's dict shares no keys and takes 1.6 KB.
-        found = getattr(self.stream._handle_read, "__self__", None)
+        found = getattr(getattr(self.stream, "_handle_read", None), "__self__", None)
         return found if isinstance(found, Reader) else None
 
     async def _receive_frame_loop(self) -> None:
-        if type(self.stream) is IOStream and self._decompressor is None:
-            Reader(self, self.stream)
+        stream = self.stream
+        if (
+            type(stream) is IOStream
+            and self._decompressor is None
+            and all(hasattr(stream, a) for a in NEEDED)
+        ):
+            Reader(self, stream)
         await super()._receive_frame_loop()
 
     async def _receive_frame(self) -> None:

@@ -15,7 +15,8 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
-from novel_jupyter.server.frames import Protocol, Wire
+from novel_jupyter.server import frames
+from novel_jupyter.server.frames import Protocol, Reader, Wire
 
 MOST = 70_000
 MASK = b"\x0f\xf0\x55\xaa"
@@ -34,6 +35,14 @@ def masked(opcode: int, data: bytes = b"", *, final: bool = True) -> bytes:
     return head + MASK + bytes(byte ^ MASK[at % 4] for at, byte in enumerate(data))
 
 
+@pytest.fixture(params=["by the reader", "by Tornado alone"])
+def reads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the private side of a stream is another one, Tornado reads as it always did."""
+    if request.param == "by Tornado alone":
+        monkeypatch.setattr(frames, "NEEDED", ("_no_such_attribute",))
+    return str(request.param)
+
+
 class Heard:
     """What the server heard. `gate` is what the answer to a text that begins with "wait" waits for."""
 
@@ -42,6 +51,7 @@ class Heard:
         self.closed: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self.waiting = asyncio.Event()
         self.gate = asyncio.Event()
+        self.socket: Socket | None = None
 
 
 class Socket(WebSocketHandler):
@@ -56,6 +66,7 @@ class Socket(WebSocketHandler):
 
     def open(self, *args: str, **kwargs: str) -> None:
         self.wire = Wire(self)
+        self.heard.socket = self
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         if isinstance(message, str) and message.startswith("wait"):
@@ -100,33 +111,33 @@ async def speaking() -> AsyncIterator[tuple[Heard, asyncio.StreamReader, asyncio
 
 def _many(random: Random) -> tuple[list[bytes], list[str | bytes]]:
     """Frames of every kind, and the messages that are in them."""
-    frames: list[bytes] = []
+    sent: list[bytes] = []
     messages: list[str | bytes] = []
     for n in range(60):
         size = random.choice([0, 1, 30, 125, 126, 300, 5_000, 65_535, 65_536, MOST])
         text = f"{n}\u00e4{'x' * size}".encode()[:MOST]
         kind = random.choice(["text", "text", "text", "parts", "binary", "ping"])
         if kind == "ping":
-            frames.append(masked(9, text[:125]))
+            sent.append(masked(9, text[:125]))
         elif kind == "binary":
-            frames.append(masked(2, text))
+            sent.append(masked(2, text))
             messages.append(text)
         elif kind == "text":
-            frames.append(masked(1, text))
+            sent.append(masked(1, text))
             messages.append(text.decode())
         else:
             at = random.randrange(len(text) + 1)
-            frames += [masked(1, text[:at], final=False), masked(9, b"between"), masked(0, text[at:])]
+            sent += [masked(1, text[:at], final=False), masked(9, b"between"), masked(0, text[at:])]
             messages.append(text.decode())
-    return frames, messages
+    return sent, messages
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("seed", range(6))
-async def test_frames_come_out_however_they_are_cut(seed: int) -> None:
+async def test_frames_come_out_however_they_are_cut(seed: int, reads: str) -> None:
     random = Random(seed)
-    frames, messages = _many(random)
-    data = b"".join(frames) + masked(8, CLOSE)
+    sent, messages = _many(random)
+    data = b"".join(sent) + masked(8, CLOSE)
     async with speaking() as (heard, _, writer):
         at = 0
         while at < len(data):
@@ -137,6 +148,18 @@ async def test_frames_come_out_however_they_are_cut(seed: int) -> None:
             await asyncio.sleep(0)
         assert await asyncio.wait_for(heard.closed, 10) == 1000
     assert heard.messages == messages
+
+
+@pytest.mark.asyncio
+async def test_the_reader_is_in_use() -> None:
+    """Else Tornado would be all that is tested here."""
+    async with speaking() as (heard, _, writer):
+        writer.write(masked(1, b"wait"))
+        await asyncio.wait_for(heard.waiting.wait(), 10)
+        assert heard.socket is not None
+        assert isinstance(heard.socket.ws_connection, Protocol)
+        assert isinstance(heard.socket.ws_connection._reader, Reader)
+        heard.gate.set()
 
 
 @pytest.mark.asyncio
