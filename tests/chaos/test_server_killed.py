@@ -15,6 +15,7 @@ from chaos.inside import EVERYWHERE, IN_SQLITE
 from chaos.oracle import check_answers, check_log, check_readers
 from chaos.server import BrokenServer
 
+from novel_jupyter.server.sqlite_schema import CHECKPOINT_PAGES
 from novel_jupyter.testing_redis import RedisServer, flavours
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
@@ -41,7 +42,7 @@ def tear(database: Path, rng: random.Random) -> bool:
         if any(wal[at + 4 : at + 8]):
             ends.append(at + FRAME_HEADER + size)
     # Where SQLite may have begun to carry the log over, the last transaction is safe elsewhere too.
-    if len(ends) < 2 or ends[-1] > 900 * (size + FRAME_HEADER):
+    if len(ends) < 2 or ends[-1] > 0.9 * CHECKPOINT_PAGES * (size + FRAME_HEADER):
         return False
     end = rng.randrange(ends[-2], ends[-1])
     path.write_bytes(wal[:end] + rng.randbytes(rng.randrange(3 * size)))
