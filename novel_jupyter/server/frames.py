@@ -93,6 +93,10 @@ def _send(stream: IOStream, data: bytes) -> bytes | memoryview | None:
     return None if sent == len(data) else memoryview(data)[sent:]
 
 
+def _nothing() -> None:
+    """What a stream does with news after its end."""
+
+
 class Protocol(WebSocketProtocol13):
     """Tornado's, but for the reading (see `Reader`)."""
 
@@ -110,7 +114,10 @@ class Protocol(WebSocketProtocol13):
             and all(hasattr(stream, a) for a in NEEDED)
         ):
             Reader(self, stream)
-        await super()._receive_frame_loop()
+        try:
+            await super()._receive_frame_loop()
+        finally:
+            stream._handle_read = _nothing  # else a circle, which only the collector would find
 
     async def _receive_frame(self) -> None:
         reader = self._reader
