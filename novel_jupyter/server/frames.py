@@ -107,17 +107,15 @@ class Protocol(WebSocketProtocol13):
         return found if isinstance(found, Reader) else None
 
     async def _receive_frame_loop(self) -> None:
-        stream = self.stream
-        if (
-            type(stream) is IOStream
-            and self._decompressor is None
-            and all(hasattr(stream, a) for a in NEEDED)
-        ):
+        stream: Any = self.stream
+        is_known = all(hasattr(stream, name) for name in NEEDED)
+        if type(stream) is IOStream and self._decompressor is None and is_known:
             Reader(self, stream)
         try:
             await super()._receive_frame_loop()
         finally:
-            stream._handle_read = _nothing  # else a circle, which only the collector would find
+            if stream.closed():
+                stream._handle_read = _nothing  # else a circle, which only the collector would find
 
     async def _receive_frame(self) -> None:
         reader = self._reader
