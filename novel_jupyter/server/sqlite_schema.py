@@ -134,7 +134,8 @@ def connect(
         # Each session and each client has its own page at the end of its rows: a hundred busy sessions are
         # more than the default of 2 MB holds. And one commit in eighty stood still for the default of 1,000
         # pages between two checkpoints, which write the same pages again and again.
-        connection.execute(f"PRAGMA cache_size = {-CACHE_KB}")
+        if not read_only:
+            connection.execute(f"PRAGMA cache_size = {-CACHE_KB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     except BaseException:
         connection.close()
