@@ -129,14 +129,13 @@ def connect(
         else:
             migrate(connection, migrations)
             _into_wal(connection, busy_timeout)
+            # Each session and each client has its own page at the end of its rows: a hundred busy sessions
+            # are more than the default of 2 MB holds. And one commit in eighty stood still for the default of
+            # 1,000 pages between two checkpoints, which write the same pages again and again.
+            connection.execute(f"PRAGMA cache_size = {-CACHE_KB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
-        # Each session and each client has its own page at the end of its rows: a hundred busy sessions are
-        # more than the default of 2 MB holds. And one commit in eighty stood still for the default of 1,000
-        # pages between two checkpoints, which write the same pages again and again.
-        if not read_only:
-            connection.execute(f"PRAGMA cache_size = {-CACHE_KB}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     except BaseException:
         connection.close()
         raise

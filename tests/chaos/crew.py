@@ -112,10 +112,7 @@ class Crew:
     async def more(self, count: int, timeout: float = PATIENCE) -> None:
         """Return when so many more commands were acknowledged."""
         due = self.acknowledged + count
-        async with asyncio.timeout(timeout):
-            while self.acknowledged < due:
-                self._news.clear()
-                await self._news.wait()
+        await self._until(lambda: self.acknowledged >= due, timeout)
 
     def _of(self, name: str) -> int:
         return sum(said.at is not None for said in self.said.values() if said.author == name)
@@ -123,8 +120,11 @@ class Crew:
     async def all_heard(self, names: Iterable[str], timeout: float = PATIENCE) -> None:
         """Return when each of them had one more command acknowledged, and so is connected."""
         due = {name: self._of(name) + 1 for name in names}
+        await self._until(lambda: all(self._of(name) >= count for name, count in due.items()), timeout)
+
+    async def _until(self, holds: Callable[[], bool], timeout: float) -> None:
         async with asyncio.timeout(timeout):
-            while any(self._of(name) < count for name, count in due.items()):
+            while not holds():
                 self._news.clear()
                 await self._news.wait()
 

@@ -99,7 +99,11 @@ async def test_time_goes_on_where_what_loads_late_cannot_be_loaded(
     monkeypatch.setattr("novel_jupyter.server.hub._prepare", missing)
     async with Inside.open(tmp_path, timer=0.01) as inside:
         ticked = asyncio.Event()
-        monkeypatch.setattr(inside.hub, "_every", lambda now: ticked.set())
+
+        async def tick(now: float) -> None:
+            ticked.set()
+
+        monkeypatch.setattr(inside.hub, "_every", tick)
         inside.hub.start()
         await asyncio.wait_for(ticked.wait(), 10)
 
