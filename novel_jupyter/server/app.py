@@ -8,7 +8,6 @@ Parts: `NovelApp`.
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 from collections.abc import Callable
 from dataclasses import fields
@@ -25,6 +24,7 @@ from novel_jupyter import __version__
 from novel_jupyter.core.limits import Bounds
 from novel_jupyter.core.model import DEFAULT_SETTINGS, Settings
 
+from . import collector
 from .bus import Bus
 from .config import Config
 from .events_log import Log
@@ -45,19 +45,6 @@ from .stories import Stories
 _B, _C = Bounds(), Config()
 STORE_RETRY = 1.0
 """Seconds between attempts to reach a store that is away when the server starts."""
-
-
-def calm_collector() -> None:
-    """Let Python's collector stop the loop for a short time only, and look at less when it does.
-
-    What start-up made stays for good and need not be looked at; most of what a session makes is freed by
-    counting. A look costs half a microsecond: the young are looked at a thousand at a time. The second look
-    waits for a million: by then who came and went has left its circles, which else would be kept with what
-    is old, where hardly anybody looks.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(1_000, 1_000, 50)
 
 
 class NovelApp(ExtensionApp):
@@ -359,7 +346,7 @@ class NovelApp(ExtensionApp):
             self.log.warning("novel_jupyter: %s", warning)
         hub = Hub(store, bus, config, log, tokens, Stories([Path(folder) for folder in self.story_folders]))
         hub.start()
-        calm_collector()
+        collector.calm()
         serverapp.web_app.settings[HUB_SLOT] = hub
         told = described(self.store)
         log.info("started", store=told, node=bus.node, pid=os.getpid(), version=__version__)

@@ -27,6 +27,7 @@ from novel_jupyter.core.policy import Principal, person_of
 from . import archive, metrics
 from .bus import Bus
 from .clock import Clock
+from .collector import Sweep
 from .config import Config
 from .connection import Connection, Flusher
 from .events_log import Log
@@ -72,6 +73,7 @@ class Hub:
         self._creating: dict[str, TokenBucket] = {}
         self._timer: asyncio.Task[None] | None = None
         self._clock = Clock()
+        self._sweep = Sweep()
         self.node = NodeLife(self)
         self.guests = Guests(self)
         self.tickets = Tickets()
@@ -212,6 +214,7 @@ class Hub:
                 self._look_after(session, now)
             if count % AT_ONCE == 0:
                 await asyncio.sleep(0)
+        self._sweep.every(len(self.connections))
 
     def _look_at(self, connection: Connection, now: float) -> None:
         if now - connection.last_ping >= self.config.ping_interval:
@@ -261,6 +264,7 @@ class Hub:
 
     def _dropped(self, session_id: str, done: asyncio.Task[None]) -> None:
         self._closing.pop(session_id, None)
+        self._sweep.left()
         self.node.store_is(session_id, True)  # its last look may have failed, and nobody looks any more
         if not done.cancelled() and done.exception() is not None:
             self.log.failure("drop", done.exception(), session=session_id)
@@ -285,6 +289,7 @@ class Hub:
         connection.gone()
         if self.connections.pop(connection.id, None) is None:
             return
+        self._sweep.left()
         user_id = connection.principal.user_id
         self._connections_of[user_id] -= 1
         if not self._connections_of[user_id]:
