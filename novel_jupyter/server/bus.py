@@ -20,6 +20,8 @@ B7  Memory and connections do not grow with what is published. Notes are at most
 B8  `close` ends every listening as `unlisten` does; later calls raise StoreClosed, but `publish` and
     `unlisten`, which do nothing then. A medium that is away raises StoreUnavailable from `listen` (nothing is
     listened to then), `here`, `beat` and `nodes`; `unlisten` does what it can, and `publish` loses.
+B9  A bus that knows all its nodes says whether it is the only one. Whoever comes later is told what is said
+    from then on.
 
 Parts: `Announcement`, `Row`, `Node`, `Listener`, `Bus`, `LocalBus` (one process, no medium).
 """
@@ -83,9 +85,13 @@ class Listener(Protocol):
 
 
 class Bus(Protocol):
-    """The contract is B1 to B8 above. `node` is this node's id, random for each start."""
+    """The contract is B1 to B9 above. `node` is this node's id, random for each start."""
 
     node: str
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else can hear or say anything now (B9): what is said again can wait."""
 
     async def listen(self, session_id: str, listener: Listener) -> None:
         """From when this returned on, the listener hears of everything. One listener a session."""
@@ -130,6 +136,10 @@ class LocalBus:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed("the bus is closed")
+
+    @property
+    def is_alone(self) -> bool:
+        return self.place.nodes.keys() <= {self.node}
 
     def _others(self, session_id: str) -> list[Listener]:
         return [

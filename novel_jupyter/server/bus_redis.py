@@ -1,6 +1,6 @@
 """The bus of a store in Redis: sharded channels for what is said, one hash a session for who is here.
 
-Law: the contract is B1 to B8 of `bus`. What is said of a session goes over the session's own channel, in the
+Law: the contract is B1 to B9 of `bus`. What is said of a session goes over the session's own channel, in the
 slot of its log, so that the script which appends announces too (B2), and so does the one that changes a row
 (B4). Time is the server's (TIME), whatever the nodes believe.
 Parts: `RedisBus`, and its scripts. Listening is in `redis_channels`.
@@ -103,6 +103,10 @@ class RedisBus:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed("the bus is closed")
+
+    @property
+    def is_alone(self) -> bool:
+        return False  # others may be just starting, and nobody knows of them yet
 
     @property
     def connections(self) -> int:

@@ -35,6 +35,7 @@ from .frames import message
 from .guests import Guests, Tickets, guest_of
 from .identity import KernelTokens
 from .node import NodeLife
+from .others import Others
 from .ports import SessionInfo, SessionNotFound, Store
 from .recheck import Rechecks
 from .session import Session
@@ -74,6 +75,9 @@ class Hub:
         self._timer: asyncio.Task[None] | None = None
         self._clock = Clock()
         self._sweep = Sweep()
+        self._others = Others(store, config, log)
+        self._calm = min(LOOKS * config.timer, config.node_beat / 2, config.head_check / 2)
+        """Seconds between two looks at a session in which nothing is due."""
         self.node = NodeLife(self)
         self.guests = Guests(self)
         self.tickets = Tickets()
@@ -160,6 +164,7 @@ class Hub:
             lambda: self._clock.moment(),
             self.stories,
             partial(self.node.store_is, session_id),
+            self._others,
         )
         try:
             await session.link.open()
@@ -200,6 +205,7 @@ class Hub:
     async def _every(self, now: float) -> None:
         """Look after everybody, a few at a time: commands that come meanwhile do not wait for all of it."""
         self.node.every(now)
+        self._others.every(now)
         due = [c for c in self.connections.values() if c.look_at <= now]
         if due:
             self._rechecks.every(now)
@@ -209,7 +215,7 @@ class Hub:
                 self._look_at(connection, now)
             if count % AT_ONCE == 0:
                 await asyncio.sleep(0)
-        for count, session in enumerate(self.all_live(), 1):
+        for count, session in enumerate([s for s in self.all_live() if s.look_at <= now], 1):
             if self.live(session.id) is session:
                 self._look_after(session, now)
             if count % AT_ONCE == 0:
@@ -231,7 +237,8 @@ class Hub:
 
     def _look_after(self, session: Session, now: float) -> None:
         try:
-            session.every(now)
+            soon = session.every(now)
+            session.look_at = 0.0 if soon else now + self._calm
         except Exception as error:  # one session's fault is not the others'
             self.log.failure("session_timer", error, session=session.id)
         idle = session.idle_since()
@@ -331,6 +338,7 @@ class Hub:
         if self._timer is not None:
             self._timer.cancel()
         await self._rechecks.close()
+        await self._others.close()
         closing = [asyncio.ensure_future(session.close()) for session in sessions]
         if closing:
             await asyncio.wait(closing, timeout=SETTLE)

@@ -47,6 +47,8 @@ S20 A store that replicates and was told to wait for replicas acknowledges, and 
 S21 `ready` is a courtesy: who decides when it returns decides on the latest words, and is written together
     with all who did the same. It returns within the time that a write takes, also when the medium fails or
     the store is closed; nothing depends on it.
+S22 `foreign` answers what changes with every write by anybody but this store object (another process, another
+    object on the same medium): while it is the same, nobody else wrote. None: the store cannot tell.
 
 Parts: the records, the errors, `check_creation`, `check_entries` and `check_results` (what every
 implementation refuses with ValueError), and `Store`.
@@ -207,7 +209,7 @@ class Unreadable(StoreUnavailable):
 
 
 class Store(Protocol):
-    """The contract is S1 to S21 above. Every method may raise StoreClosed and StoreUnavailable."""
+    """The contract is S1 to S22 above. Every method may raise StoreClosed and StoreUnavailable."""
 
     async def create(
         self,
@@ -258,6 +260,9 @@ class Store(Protocol):
 
     async def delete(self, session_id: str) -> None:
         """Remove the session with everything that belongs to it. Raises SessionNotFound."""
+
+    async def foreign(self) -> object | None:
+        """S22: to be compared, nothing else. Raises StoreUnavailable, StoreClosed."""
 
     async def close(self) -> None:
         """Finish what was accepted, then refuse everything (S11)."""

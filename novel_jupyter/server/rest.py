@@ -30,6 +30,7 @@ from .identity import IdentityMixin
 from .live import Asked
 from .ports import LogTrimmed, StoreError
 from .session import Session
+from .sync import full_state
 
 STATUS = {
     "no_session": 404,
@@ -222,8 +223,8 @@ class StateHandler(NovelHandler):
     async def get(self, session_id: str) -> None:
         """The state as the asker sees it, with its hash."""
         principal, session = await self.mine(session_id, "read")
-        view, state = session.state_for(principal)
-        head, whole = _head(session), session.live.room.state
+        view, room = session.view(principal), session.live.room
+        head, whole, state = _head(session), room.state, full_state(room, view)
         hashed = await asyncio.to_thread(view_hash, whole, view)
         self.answer({"head": head, "view": view, "state": state, "hash": hashed})
 
@@ -240,8 +241,8 @@ class ActionsHandler(NovelHandler):
             raise Refused("unknown_character")
         from . import engine
 
-        view, state = session.state_for(principal)
-        whole = session.live.room.state
+        whole, view = session.live.room.state, session.view(principal)
+        state = full_state(session.live.room, view)
         if f"seat:{character}" in state:
             found = engine.offers(cast(State, state), character)
         elif reason_not(standing_of(whole, principal), "overrule") is None:

@@ -37,11 +37,12 @@ from .frames import message
 from .journal import Made
 from .live import Asked, LiveRoom
 from .narration import Narration
+from .others import Others
 from .ports import Store
 from .session_link import SessionLink
 from .stories import Stories
 from .subscribers import Subscribers, client_of
-from .sync import answer, full_state
+from .sync import answer
 from .whereabouts import Whereabouts
 
 
@@ -58,13 +59,14 @@ class Session:
         read_clock: Callable[[], datetime],
         stories: Stories,
         on_store: Callable[[bool], None],
+        others: Others,
     ) -> None:
         self.id = loaded.info.session_id
         latest = loaded.recent[-1].timestamp if loaded.recent else loaded.info.last_activity
         self._clock = Clock.after(read_clock, latest)
         self._now = self._clock.now
         self.subscribers = Subscribers(self.id)
-        self.link = SessionLink(bus, self, config, log)
+        self.link = SessionLink(bus, self, config, log, others)
         self.whereabouts = Whereabouts(self.id, self.subscribers, config, self._now, self.link.publish)
         self.live = LiveRoom(
             store,
@@ -79,14 +81,14 @@ class Session:
             self.link.ask_for_turn,
         )
         self.last_used = time.monotonic()
+        self.look_at = 0.0  # when the timer does next; what changes the session sets it back
         self._config = config
         self._stories = stories
         self._loaded = time.monotonic()
         self._asked_host: dict[str, JsonValue] | None = None
         self._host_gone_since: float | None = self._loaded
         self.narration = Narration(self.id, self.subscribers, config.stream_interval, self.link.publish)
-        self._ticking = False
-        self._tick_missed = False
+        self._ticking = self._tick_missed = False
         self._joining = 0
         self._buckets: dict[str, TokenBucket] = {}
 
@@ -213,7 +215,7 @@ class Session:
         """
         if self.subscribers.remove(connection.id) is None:
             return
-        self.last_used = time.monotonic()
+        self.look_at, self.last_used = 0.0, time.monotonic()
         connection.sessions.discard(self.id)
         self.whereabouts.leave(connection, at_once)
         self.link.say_soon()
@@ -257,6 +259,7 @@ class Session:
 
     def _committed(self, events: list[Event]) -> None:
         """Everything that follows from committed events."""
+        self.look_at = 0.0
         self._clock.reach(events[-1].timestamp)
         self.narration.flush()
         state = self.live.room.state
@@ -349,7 +352,7 @@ class Session:
         """Let the rules look at the time and at who is here."""
         if self._ticking and lost_host is None:
             return
-        self._ticking = True
+        self._ticking, self.look_at = True, 0.0
 
         def done(reply: Reply) -> None:
             self._ticking = False
@@ -358,10 +361,10 @@ class Session:
 
         self.live.ask(Asked(SERVER, None, done, lost_host))
 
-    def every(self, now: float) -> None:
-        """The hub's timer: expiries, deadlines, and a host that is gone."""
+    def every(self, now: float) -> bool:
+        """The hub's timer: expiries, deadlines, and a host that is gone. Whether more will be due soon."""
         self.link.every(now)
-        if self.whereabouts.is_waiting:
+        if waiting := self.whereabouts.is_waiting:
             self.expire()
             self.whereabouts.every(now)
         deadline = next_deadline(self.live.room.state)
@@ -379,6 +382,8 @@ class Session:
         elif now - self._host_gone_since >= self._config.lease_timeout:
             self._host_gone_since = None
             self.tick(host["token"])
+        soon = waiting or deadline or self._loaded or self._tick_missed or not len(self.subscribers)
+        return bool(soon) or self._host_gone_since is not None
 
     async def close(self) -> None:
         """Finish what was asked, and keep a snapshot for the next load."""
@@ -393,8 +398,3 @@ class Session:
     def view(self, principal: Principal) -> View:
         """What `principal` sees now."""
         return view_of(self.live.room.state, principal.user_id, principal.is_kernel)
-
-    def state_for(self, principal: Principal) -> tuple[str, dict[str, object]]:
-        """(view, state) as `principal` sees it."""
-        view = self.view(principal)
-        return view, full_state(self.live.room, view)

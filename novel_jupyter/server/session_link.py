@@ -25,6 +25,7 @@ from .connection import Connection
 from .events_log import Log
 from .live import LiveRoom
 from .narration import Narration
+from .others import Others
 from .ports import StoreError
 from .subscribers import Subscribers
 from .whereabouts import Note, Whereabouts
@@ -54,8 +55,9 @@ class Elsewhere(Protocol):
 class SessionLink:
     """A `Listener` of the bus."""
 
-    def __init__(self, bus: Bus, session: Elsewhere, config: Config, log: Log) -> None:
+    def __init__(self, bus: Bus, session: Elsewhere, config: Config, log: Log, others: Others) -> None:
         self._bus = bus
+        self._others = others
         self._session = session
         self._config = config
         self._log = log
@@ -65,7 +67,6 @@ class SessionLink:
         self._again = False
         self._timer: asyncio.TimerHandle | None = None
         self._asked_at = 0.0
-        self._due = 0.0
         self._closed = False
 
     async def open(self) -> None:
@@ -144,14 +145,12 @@ class SessionLink:
 
     def every(self, now: float) -> None:
         """The timer: say it again before it expires, and compare with the store now and then."""
-        if now < self._due:
-            return
-        self._due = now + self._config.node_beat / 4
-        if now - self._said_at >= self._config.node_beat:
+        if now - self._said_at >= self._config.node_beat and not self._bus.is_alone:
             self._say_now()
         live = self._session.live
         every = self._config.node_beat if live.is_stale else self._config.head_check
-        if now - max(self._looked_at, live.agreed_at) >= every:
+        knew_at = max(self._looked_at, live.agreed_at)
+        if now - knew_at >= every and (live.is_stale or knew_at <= self._others.wrote_at):
             self._looked_at = now
             live.look()
 

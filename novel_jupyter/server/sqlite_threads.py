@@ -49,6 +49,7 @@ class _Thread(Generic[T]):
     def __init__(self, name: str, connect: Connect, room: int) -> None:
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
+        self._opened = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._room = asyncio.Semaphore(room)
         self._loop = asyncio.get_running_loop()
@@ -68,6 +69,7 @@ class _Thread(Generic[T]):
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = self._connect()
+            self._opened += 1
         return self._connection
 
     def _disconnect(self) -> None:
@@ -111,6 +113,15 @@ class Writer(_Thread[Any]):
     async def run(self, job: Job[T], size: int = 0) -> T:
         """Run `job` in a savepoint of the next transaction: what it raises undoes what it did, no more."""
         return cast("T", await self._submit(job, size))
+
+    async def foreign(self) -> tuple[int, int]:
+        """What changes when another connection writes: SQLite's `data_version`, of this one connection."""
+
+        def version(connection: sqlite3.Connection) -> tuple[int, int]:
+            (value,) = connection.execute("PRAGMA data_version").fetchone()
+            return self._opened, value
+
+        return await self.run(version)
 
     async def _submit(self, request: Append | Job[Any], size: int) -> object:
         self._check_open()

@@ -1,6 +1,6 @@
 """The store in a Redis (7.0 or later) or Valkey (8 or later): one, behind Sentinels, or a Cluster.
 
-Law: the contract is S1 to S21 of `ports`. Every operation on a session is one script on its keys, which share
+Law: the contract is S1 to S22 of `ports`. Every operation on a session is one script on its keys, which share
 a slot; an append checks epoch, number and hash of the head (so a lease that another event ended is fenced off
 with it) and the keys of its commands, writes everything, and announces. What is promised beyond that:
 
@@ -244,6 +244,9 @@ class RedisStore:
             if answer == 0:
                 raise SessionNotFound(session_id)
             await self._listing.moved(session_id, records.unpack_listed(*answer), None)
+
+    async def foreign(self) -> object | None:
+        return None
 
     async def close(self) -> None:
         await self._room.close()

@@ -1,6 +1,6 @@
 """The store in one SQLite file: what a laptop or one shared server needs, and nothing to start.
 
-Law: the contract is S1 to S21 of `ports`. Beyond it: with `synchronous="FULL"` (the default) what was
+Law: the contract is S1 to S22 of `ports`. Beyond it: with `synchronous="FULL"` (the default) what was
 acknowledged survives a power cut, with "NORMAL" only a killed process; several processes may use one file.
 Parts: `SqliteStore`. The file and its versions are in `sqlite_schema`, the threads and the group commit in
 `sqlite_threads`, appends in `sqlite_append`, everything else in `sqlite_queries`.
@@ -148,6 +148,9 @@ class SqliteStore:
 
     async def delete(self, session_id: str) -> None:
         await self._writer.run(partial(queries.delete, session_id))
+
+    async def foreign(self) -> object | None:
+        return await self._writer.foreign()
 
     async def close(self) -> None:
         await self._writer.close()

@@ -1,6 +1,6 @@
 """The contract of `bus.Bus` as a suite: implementations subclass `BusContract` and give it a medium.
 
-Law: each test quotes the rule that it holds (B1 to B8), and uses nothing but the port. What was said is
+Law: each test quotes the rule that it holds (B1 to B9), and uses nothing but the port. What was said is
 waited for, never a time; that nothing more was said is known from a later note, since notes keep their order.
 B5, B7 and a medium that is away are tested where there is a medium (`test_bus_redis`).
 Parts: `Ear` (a listener that remembers), `Opener`, `BusContract`.
@@ -263,6 +263,14 @@ class BusContract:
         await b.beat(b"", 0)
         await c.beat(b"again", LONG)
         assert [node.node_id for node in await b.nodes()] == ["a", "c"]
+
+    @pytest.mark.asyncio
+    async def test_b9_nobody_is_alone_beside_another(self, opener: Opener) -> None:
+        a, b = await opener("a"), await opener("b")
+        await a.beat(b"", LONG)
+        await b.beat(b"", LONG)
+        assert not a.is_alone
+        assert not b.is_alone
 
     # --- closing
 

@@ -1,9 +1,9 @@
 """The contract of `ports.Store` as a suite: implementations subclass `StoreContract` and give it a medium.
 
-Law: each test quotes the rule that it holds (S1 to S21), and uses nothing but the port.
+Law: each test quotes the rule that it holds (S1 to S22), and uses nothing but the port.
 Parts: `LogContract` (S1 to S8 and S21, in `store_contract_log`), `HistoryContract` (epochs and floors, in
 `store_contract_history`) and here sessions, cancelling and closing, reading, snapshots, the listing (S9 to
-S18, but S12, S17 and S20, which each medium tests in its own way).
+S18 and S22, but S12, S17 and S20, which each medium tests in its own way).
 """
 
 from __future__ import annotations
@@ -121,6 +121,22 @@ class StoreContract(LogContract, HistoryContract):
         results = await store.results("s1", "ann", "c1")
         assert (head, results) in [(EMPTY, []), (make_append(EMPTY, 3).head, make_results(1))]
         await extend(store, head, 1, 2)
+
+    @pytest.mark.asyncio
+    async def test_s22_a_write_by_somebody_else_is_seen(self, store: Store, opener: Opener) -> None:
+        before = await store.foreign()
+        if before is None:
+            return  # a store that cannot tell never does
+        head = await extend(store, EMPTY)
+        await store.put_snapshot("s1", head, b"{}")
+        assert await store.foreign() == before
+        other = await opener()
+        await extend(other, head, 1, 1)
+        assert await store.foreign() != before
+        theirs = await other.foreign()
+        await other.delete("s1")
+        assert await other.foreign() == theirs
+        await other.close()
 
     @pytest.mark.asyncio
     async def test_s11_closing_finishes_what_was_accepted(self, store: Store, opener: Opener) -> None:

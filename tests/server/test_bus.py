@@ -40,6 +40,19 @@ class TestLocalBus(BusContract):
         return announce
 
 
+@pytest.mark.asyncio
+async def test_b9_a_bus_of_one_process_knows_that_it_is_alone() -> None:
+    place = Place()
+    one, other = LocalBus("a", place), LocalBus("b", place)
+    await one.beat(b"", 60.0)
+    assert one.is_alone
+    assert not other.is_alone
+    await other.beat(b"", 60.0)
+    assert not one.is_alone
+    await other.close()
+    assert one.is_alone
+
+
 class _RedisContract(BusContract):
     """Subclasses give the fixture `url`. Every bus has a link of its own, as every server has."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +16,7 @@ from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.limits import Bounds
 from novel_jupyter.core.model import DEFAULT_SETTINGS
 from novel_jupyter.core.policy import Principal
-from novel_jupyter.server.hub import AT_ONCE
+from novel_jupyter.server.hub import AT_ONCE, LOOKS
 from novel_jupyter.server.ports import Store
 
 
@@ -137,6 +139,57 @@ async def test_who_has_just_appended_does_not_look_at_the_store(tmp_path: Path) 
         await inside.hub._every(now + 61.0)
         await session.live.settled()
         assert looks == ["head"]
+
+
+@pytest.mark.asyncio
+async def test_nobody_looks_at_a_store_to_which_nobody_else_writes(tmp_path: Path) -> None:
+    """S22: one question for all of them; a write by another program sends each to its own log."""
+    patient: dict[str, Any] = {"pong_timeout": 1000.0, "idle_timeout": 1000.0}
+    async with Inside.open(tmp_path, head_check=10.0, **patient) as inside:
+        session = await inside.session("alice")
+        alice = Listener(inside, "alice")
+        await alice.join(session)
+        await session.live.settled()
+        now, others = time.monotonic(), inside.hub._others
+        others.every(now)
+        assert others._asking is not None
+        await others._asking
+        looked = session.link._looked_at = time.monotonic()  # the first answer says nothing
+        for n in range(1, 4):
+            await inside.hub._every(now + 20.0 * n)
+            assert others._asking is not None
+            await others._asking
+        assert session.link._looked_at == looked
+        with closing(sqlite3.connect(tmp_path / "sessions.db")) as other, other:
+            other.execute("UPDATE sessions SET title = 'Other'")
+        await inside.hub._every(now + 80.0)
+        await others._asking
+        await inside.hub._every(now + 100.0)
+        assert session.link._looked_at == now + 100.0
+
+
+@pytest.mark.asyncio
+async def test_a_session_in_which_nothing_is_due_is_looked_at_seldom(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path, presence_grace=0.0) as inside:
+        session = await inside.session("alice")
+        alice = Listener(inside, "alice")
+        await alice.join(session)
+        await session.live.settled()
+        now = time.monotonic()
+        await inside.hub._every(now)
+        await session.live.settled()
+        at = now + LOOKS * inside.hub.config.timer
+        assert session.look_at == at
+        await inside.hub._every(now + 0.2)
+        assert session.look_at == at
+        data = {"kind": "chat", "text": "there is news"}
+        session.live.ask(alice.asked(session, "story_update", data, lambda reply: None))
+        await session.live.settled()
+        assert session.look_at == 0.0
+        await inside.hub._every(now + 0.3)
+        assert session.look_at > at
+        session.leave(alice.connection, at_once=False)
+        assert session.look_at == 0.0
 
 
 @pytest.mark.asyncio
