@@ -69,7 +69,6 @@ class Connection:
         self.ask_again: Callable[[], Awaitable[Principal | int]] | None = None
         """Who the client is by now, or the code to close with (see `recheck`); None: its token says how long.
         """
-        self.ask_at: float | None = None
         self._wire = wire
         self._close = close
         self._flusher = flusher

@@ -12,7 +12,7 @@ import random
 import secrets
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from functools import partial
 
@@ -49,7 +49,7 @@ GOODBYE = 2.0
 AT_ONCE = 50
 """Connections or sessions that the timer looks after without a pause: about a millisecond."""
 LOOKS = 4
-"""Rounds of the timer for one look at a connection, whose times are long, and looks for one ping at least."""
+"""Looks at a connection in the shortest of its times, and rounds of the timer for one at a calm session."""
 
 
 class Hub:
@@ -69,13 +69,18 @@ class Hub:
         self.connections: dict[str, Connection] = {}
         self._connections_of: Counter[str] = Counter()
         self._alone = asyncio.Event()
+        self._looks: deque[Connection] = deque()
+        """Connections in the order in which the timer looks at them next."""
         self._sessions: dict[str, asyncio.Task[Session]] = {}
+        self._live: dict[str, Session] = {}
         self._closing: dict[str, asyncio.Task[None]] = {}
         self._creating: dict[str, TokenBucket] = {}
         self._timer: asyncio.Task[None] | None = None
         self._clock = Clock()
         self._sweep = Sweep()
         self._others = Others(store, config, log)
+        self._patience = min(config.ping_interval, config.pong_timeout, config.stall_timeout) / LOOKS
+        """Seconds between two looks at a connection."""
         self._calm = min(LOOKS * config.timer, config.node_beat / 2, config.head_check / 2)
         """Seconds between two looks at a session in which nothing is due."""
         self.node = NodeLife(self)
@@ -146,10 +151,7 @@ class Hub:
 
     def live(self, session_id: str) -> Session | None:
         """The session if it is in memory."""
-        loading = self._sessions.get(session_id)
-        if loading is None or not loading.done() or loading.cancelled() or loading.exception():
-            return None
-        return loading.result()
+        return self._live.get(session_id)
 
     async def _load(self, session_id: str) -> Session:
         if session_id in self._closing:  # its end must not take away what its successor begins
@@ -178,6 +180,8 @@ class Hub:
         if done.cancelled() or done.exception() is not None:
             self._sessions.pop(session_id, None)
             self.node.store_is(session_id, True)  # nobody is in it: who asked has heard
+        else:
+            self._live[session_id] = done.result()
         metrics.ROOMS.set(len(self._sessions))
 
     def counts(self) -> dict[str, int]:
@@ -185,7 +189,7 @@ class Hub:
         return {"sessions": len(self._sessions), "connections": len(self.connections)}
 
     def all_live(self) -> list[Session]:
-        return [session for session_id in list(self._sessions) if (session := self.live(session_id))]
+        return list(self._live.values())
 
     # --- the timer ------------------------------------------------------------------------------------------
 
@@ -206,16 +210,20 @@ class Hub:
         """Look after everybody, a few at a time: commands that come meanwhile do not wait for all of it."""
         self.node.every(now)
         self._others.every(now)
-        due = [c for c in self.connections.values() if c.look_at <= now]
-        if due:
-            self._rechecks.every(now)
-        for count, connection in enumerate(due, 1):
-            connection.look_at = now + min(LOOKS * self.config.timer, self.config.ping_interval / LOOKS)
+        self._rechecks.every(now)
+        looks, count = self._looks, 0
+        while looks and looks[0].look_at <= now:
+            connection = looks.popleft()
+            if self.connections.get(connection.id) is not connection:
+                continue
+            connection.look_at = now + self._patience
+            looks.append(connection)
             if not connection.closed:
                 self._look_at(connection, now)
+            count += 1
             if count % AT_ONCE == 0:
                 await asyncio.sleep(0)
-        for count, session in enumerate([s for s in self.all_live() if s.look_at <= now], 1):
+        for count, session in enumerate([s for s in self._live.values() if s.look_at <= now], 1):
             if self.live(session.id) is session:
                 self._look_after(session, now)
             if count % AT_ONCE == 0:
@@ -264,7 +272,7 @@ class Hub:
 
     def _drop(self, session: Session) -> None:
         """Take an idle session out of memory. Whoever comes meanwhile waits for a fresh load."""
-        del self._sessions[session.id]
+        del self._sessions[session.id], self._live[session.id]
         metrics.ROOMS.set(len(self._sessions))
         closing = self._closing[session.id] = asyncio.create_task(session.close())
         closing.add_done_callback(lambda done: self._dropped(session.id, done))
@@ -288,6 +296,8 @@ class Hub:
         # Those who came together are not pinged together for ever.
         connection.last_ping -= random.uniform(0.0, 0.3) * self.config.ping_interval
         self.connections[connection.id] = connection
+        self._looks.appendleft(connection)
+        self._rechecks.add(connection, time.monotonic())
         self._connections_of[user_id] += 1
         connection.on_resync = lambda: self._resync(connection)
         metrics.CONNECTIONS.set(len(self.connections))
@@ -343,6 +353,7 @@ class Hub:
         if closing:
             await asyncio.wait(closing, timeout=SETTLE)
         self._sessions.clear()
+        self._live.clear()
         self.flusher.stop()
         await self.node.close()
         await self.bus.close()

@@ -15,6 +15,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from hashlib import sha256
+from heapq import heappop, heappush
 from http.cookies import SimpleCookie
 from typing import Any, Final, TypeAlias
 
@@ -98,54 +99,61 @@ def _forget(auth: Any, asking: JupyterHandler) -> None:
 
 
 class Rechecks:
-    """Call `every` now and then. `connections` are all open ones; those with `ask_again` are asked."""
+    """Call `add` for each new connection that has `ask_again`, and `every` now and then. `connections` are
+    all open ones.
+    """
 
     def __init__(self, connections: Mapping[str, Connection], interval: float, log: Log) -> None:
         self._connections = connections
         self._interval = interval
         self._log = log
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._due: list[tuple[float, str]] = []
+        """A heap: when the connection is to be asked next. Those that are asked are not in it."""
+        self._asking: dict[str, asyncio.Task[float]] = {}
+        self._now = 0.0
         self._away_since = 0.0
+
+    def add(self, connection: Connection, now: float) -> None:
+        if self._interval > 0 and connection.ask_again is not None:
+            heappush(self._due, (self._next(now), connection.id))
 
     def every(self, now: float) -> None:
         """Put the questions that are due, as far as there is room."""
-        if self._interval <= 0:
-            return
-        room = AT_ONCE - len(self._asking)
-        waiting = [c for c in self._connections.values() if c.ask_again is not None and not c.closed]
-        for connection in waiting:
-            if connection.ask_at is None:
-                connection.ask_at = self._next(now)
-        due = [c for c in waiting if (c.ask_at or 0.0) <= now and c.id not in self._asking]
-        for connection in sorted(due, key=lambda c: c.ask_at or 0.0)[:room]:
-            task = asyncio.create_task(self._ask(connection, now))
-            self._asking[connection.id] = task
-            task.add_done_callback(partial(self._asked, connection.id))
+        self._now = now
+        while self._due and self._due[0][0] <= now and len(self._asking) < AT_ONCE:
+            _, id = heappop(self._due)
+            connection = self._connections.get(id)
+            if connection is not None and not connection.closed:
+                task = self._asking[id] = asyncio.create_task(self._ask(connection, now))
+                task.add_done_callback(partial(self._asked, id))
 
-    def _asked(self, connection_id: str, done: asyncio.Task[None]) -> None:
-        self._asking.pop(connection_id, None)
+    def _asked(self, connection_id: str, done: asyncio.Task[float]) -> None:
+        del self._asking[connection_id]
+        if not done.cancelled():
+            heappush(self._due, (done.result(), connection_id))
+            self.every(self._now)
 
     def _next(self, now: float) -> float:
         """Spread, so that those who came in one moment are not asked in one."""
         return now + self._interval * random.uniform(0.6, 0.9)
 
-    async def _ask(self, connection: Connection, now: float) -> None:
+    async def _ask(self, connection: Connection, now: float) -> float:
+        """When to ask again."""
         ask: Callable[[], Awaitable[Verdict]] | None = connection.ask_again
         assert ask is not None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 verdict = await ask()
         except Exception as error:
-            connection.ask_at = now + min(SOON, self._interval)
             if not self._away_since:
                 self._away_since = now
                 self._log.failure("recheck", error)
-            return
+            return now + min(SOON, self._interval)
         if self._away_since and self._away_since < now:
             self._away_since = 0.0
-        connection.ask_at = self._next(now)
+        next_at = self._next(now)
         if connection.closed:
-            return
+            return next_at
         if not isinstance(verdict, int) and verdict.user_id != connection.principal.user_id:
             verdict = NOT_AUTHENTICATED  # the same credential is somebody else's by now
         if isinstance(verdict, int):
@@ -153,6 +161,7 @@ class Rechecks:
             connection.close(verdict)
         else:
             connection.principal = verdict
+        return next_at
 
     async def close(self) -> None:
         for task in list(self._asking.values()):

@@ -174,6 +174,8 @@ class Crowd:
             listener.connection.ask_again = self._asker(n)
         connections = inside.hub.connections
         self.rechecks = Rechecks(connections, 10.0, Log(logging.getLogger("novel_jupyter.tests")))
+        for listener in self.listeners:
+            self.rechecks.add(listener.connection, 0.0)
 
     def _asker(self, n: int) -> Callable[[], Awaitable[Principal | int]]:
         def ask() -> Awaitable[Principal | int]:
@@ -210,6 +212,7 @@ async def test_questions_are_spread_over_the_interval_and_few_are_open(tmp_path:
         crowd = Crowd(inside, 3 * AT_ONCE)
         await crowd.every(0.0)
         assert crowd.asked == []
+        assert len(crowd.rechecks._due) == 3 * AT_ONCE
         await crowd.every(7.0)
         early = len(crowd.asked)
         assert early <= AT_ONCE
@@ -257,6 +260,19 @@ async def test_with_no_interval_nobody_is_asked(tmp_path: Path) -> None:
     async with Inside.open(tmp_path) as inside:
         crowd = Crowd(inside, 1)
         never = Rechecks(inside.hub.connections, 0.0, Log(logging.getLogger("novel_jupyter.tests")))
-        never.every(0.0)
+        never.add(crowd.listeners[0].connection, 0.0)
         never.every(1e9)
         assert crowd.asked == []
+
+
+@pytest.mark.asyncio
+async def test_who_is_done_makes_room_for_the_next_and_who_is_gone_is_forgotten(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path) as inside:
+        crowd = Crowd(inside, 3 * AT_ONCE)
+        for listener in crowd.listeners[: 2 * AT_ONCE]:
+            inside.hub.remove(listener.connection)
+        await crowd.every(9.1)
+        await crowd.answer(same)  # nobody waits for the next round of the timer
+        assert sorted(crowd.asked) == list(range(2 * AT_ONCE, 3 * AT_ONCE))
+        assert len(crowd.rechecks._due) == AT_ONCE
+        await crowd.rechecks.close()
