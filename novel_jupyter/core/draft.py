@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 from pydantic import JsonValue
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from .canonical import chain
 from .events import Event, EventData, apply, audience_of_patch, encode
@@ -81,13 +82,31 @@ class Result:
     reply: dict[str, JsonValue]
 
 
+_Kept: TypeAlias = tuple[str, str, int, str, int, bytes]
+"""The fields of a result, the reply as JSON. Plain tuples of texts and numbers are nothing that Python's
+collector would look at, and there are a thousand of each client.
+"""
+
+
 @dataclass(slots=True)
 class Results:
     """The kept results of one client. `forgotten` is the highest n whose result is gone."""
 
-    kept: dict[int, Result] = field(default_factory=dict)
+    kept: dict[int, _Kept] = field(default_factory=dict)
     """By n, which nearly always comes in order."""
     forgotten: int = 0
+
+    @classmethod
+    def of(cls, results: Iterable[Result]) -> Results:
+        return cls({result.n: _pack(result) for result in sorted(results, key=lambda result: result.n)})
+
+    def get(self, n: int) -> Result | None:
+        kept = self.kept.get(n)
+        return _unpack(kept) if kept else None
+
+    def since(self, n: int) -> list[Result]:
+        """Those from `n` on, in order."""
+        return [_unpack(kept) for at, kept in self.kept.items() if at >= n]
 
     @property
     def high_water(self) -> int:
@@ -96,7 +115,7 @@ class Results:
     def add(self, result: Result) -> None:
         kept = self.kept
         is_in_order = not kept or result.n > next(reversed(kept)) or result.n in kept
-        kept[result.n] = result
+        kept[result.n] = _pack(result)
         if not is_in_order:
             self.kept = kept = dict(sorted(kept.items()))
         if len(kept) > KEPT_RESULTS:
@@ -104,6 +123,15 @@ class Results:
         if len(kept) == KEPT_RESULTS:
             # Also what was skipped below: whether it was ever used can no longer be told.
             self.forgotten = max(self.forgotten, next(iter(kept)) - 1)
+
+
+def _pack(r: Result) -> _Kept:
+    return r.principal, r.client_id, r.n, r.digest, r.sequence_id, to_json(r.reply)
+
+
+def _unpack(kept: _Kept) -> Result:
+    principal, client_id, n, digest, sequence_id, reply = kept
+    return Result(principal, client_id, n, digest, sequence_id, from_json(reply))
 
 
 ClientKey = tuple[str, str]
@@ -245,7 +273,7 @@ class Draft:
         if found:
             return found
         results = self.room.results.get(client)
-        return results.kept.get(n) if results else None
+        return results.get(n) if results else None
 
     def is_forgotten(self, client: ClientKey, n: int) -> bool:
         results = self.room.results.get(client)

@@ -37,6 +37,8 @@ class Asked:
     known: int | None = None
     """The last event that its author can have known, when it was made in a history that is no more."""
     failures: int = 0
+    said: str = ""
+    """The message as it came, if it did: what has been JSON need not be written again."""
 
 
 def clients_of(batch: Iterable[Asked]) -> list[ClientKey]:
@@ -72,7 +74,8 @@ class Again:
         message = made.message.model_copy(update={"epoch": None})
         self._count += 1
         known = common if made.known is None else min(made.known, common)
-        asked = Asked(made.author, message, partial(self._decided, self._count, made), known=known)
+        done = partial(self._decided, self._count, made)
+        asked = Asked(made.author, message, done, known=known, said=made.said)
         self._open[self._count] = asked
         return asked
 

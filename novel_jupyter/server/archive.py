@@ -230,7 +230,7 @@ def folded(room: Room) -> bytes:
 async def results(store: Store, room: Room, principal: str, client_id: str) -> Results:
     """What the store keeps of one client's answers."""
     rows = await store.results(room.session_id, principal, client_id)
-    found = Results({row.n: result_of(row) for row in rows})
+    found = Results.of(map(result_of, rows))
     if len(rows) >= RESULTS_KEPT:
         found.forgotten = rows[0].n - 1
     return found

@@ -27,24 +27,13 @@ MADE_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A command that was acknowledged here, as JSON, the last event that it made, and about its size in
-    bytes.
-    """
+    """A command that was acknowledged here, as JSON, and the last event that it made."""
 
     sequence_id: int
     author: Principal
     said: str
-    size: int
     known: int | None = None
     """When it had been lost before: the last event that its author can have known."""
-
-    @classmethod
-    def of(
-        cls, sequence_id: int, author: Principal, message: ClientMessage, size: int, known: int | None = None
-    ) -> Made:
-        # As text: a thousand messages for each session, each of many objects, are what Python's collector
-        # would look at, and they are hardly ever wanted.
-        return cls(sequence_id, author, message.model_dump_json(exclude_unset=True), size, known)
 
     @property
     def message(self) -> ClientMessage:
@@ -71,11 +60,17 @@ def _outcome(event: Event) -> str:
 
 
 class Journal:
-    """Of one session: the latest results, whoever decided them, and the commands decided here."""
+    """Of one session: the latest results, whoever decided them, and the commands decided here.
+
+    Both by the thousand, and hardly ever wanted: they are kept as plain tuples of texts and numbers, which
+    are nothing that Python's collector would look at.
+    """
 
     def __init__(self) -> None:
-        self._results: deque[Result] = deque(maxlen=RESULTS)
-        self._made: deque[Made] = deque()
+        self._results: deque[tuple[str, str, int, str, bytes]] = deque(maxlen=RESULTS)
+        self._made: deque[tuple[int, int, str, int | None]] = deque()
+        self._authors: dict[Principal, int] = {}
+        """Whom the numbers in `_made` mean."""
         self._bytes = 0
         self._owed: dict[ResultKey, None] = {}
 
@@ -83,7 +78,7 @@ class Journal:
         """Remember results that are in the store."""
         for result in results:
             self._owed.pop(result.key, None)
-            self._results.append(result)
+            self._results.append(_fields(result))
 
     def owe(self, events: Iterable[Event]) -> None:
         """Events came without their results."""
@@ -102,10 +97,25 @@ class Journal:
         self._owed.clear()
 
     def decided(self, made: Made) -> None:
-        self._made.append(made)
-        self._bytes += made.size
+        if len(self._authors) >= 2 * MADE:
+            self._keep(self._commands())
+        author = self._authors.setdefault(made.author, len(self._authors))
+        self._made.append((made.sequence_id, author, made.said, made.known))
+        self._bytes += len(made.said)
         while len(self._made) > MADE or self._bytes > MADE_BYTES:
-            self._bytes -= self._made.popleft().size
+            self._bytes -= len(self._made.popleft()[2])
+
+    def _commands(self) -> list[Made]:
+        authors = list(self._authors)
+        return [Made(at, authors[author], said, known) for at, author, said, known in self._made]
+
+    def _keep(self, commands: Iterable[Made]) -> None:
+        """These, and their authors alone."""
+        self._made.clear()
+        self._authors.clear()
+        self._bytes = 0
+        for made in commands:
+            self.decided(made)
 
     def results_from(
         self, sequence_id: int, events: Iterable[Event], besides: Collection[ResultKey]
@@ -122,15 +132,20 @@ class Journal:
             for event in events
             if (key := key_of(event)) is not None
         }
-        found |= {result.key: result for result in self._results if decided_at(result) >= sequence_id}
+        kept = [Result(*fields) for fields in self._results]
+        found |= {result.key: result for result in kept if decided_at(result) >= sequence_id}
         return [result for key, result in found.items() if key not in besides]
 
     def forget_after(self, sequence_id: int) -> None:
         """What came after is of a history that is no more."""
-        self._results = deque((r for r in self._results if decided_at(r) <= sequence_id), maxlen=RESULTS)
-        self._made = deque(made for made in self._made if made.sequence_id <= sequence_id)
-        self._bytes = sum(made.size for made in self._made)
+        kept = [fields for fields in self._results if decided_at(Result(*fields)) <= sequence_id]
+        self._results = deque(kept, maxlen=RESULTS)
+        self._keep([made for made in self._commands() if made.sequence_id <= sequence_id])
         self._owed.clear()
 
     def made_after(self, sequence_id: int) -> list[Made]:
-        return [made for made in self._made if made.sequence_id > sequence_id]
+        return [made for made in self._commands() if made.sequence_id > sequence_id]
+
+
+def _fields(row: Result) -> tuple[str, str, int, str, bytes]:
+    return row.principal, row.client_id, row.n, row.digest, row.body

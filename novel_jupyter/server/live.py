@@ -197,10 +197,9 @@ class LiveRoom:
             except SessionNotFound:
                 await self._reconcile(append)
             self._forget_results(batch)
-        size = sum(len(entry.body) for entry in append.entries) // len(batch) if append else 0
         for asked, reply in zip(batch, replies, strict=True):
             metrics.of_outcome(str(reply.data.get("outcome", "refused"))).inc()
-            self._remember(asked, reply, size)
+            self._remember(asked, reply)
             self._answer(asked, reply)
         self.snapshots.maybe(self.room)
 
@@ -239,11 +238,12 @@ class LiveRoom:
             reference = self._log.failure("command", error, session=self.room.session_id)
             return self._undecided(asked, "internal", reference)
 
-    def _remember(self, asked: Asked, reply: Reply, size: int) -> None:
+    def _remember(self, asked: Asked, reply: Reply) -> None:
         """What was acknowledged here can be decided again, should the store lose it and others go on."""
         message = asked.message
         if message and reply.data["kind"] == "ack" and not isinstance(message, JoinSession):
-            self.journal.decided(Made.of(reply.sequence_id, asked.author, message, size, asked.known))
+            said = asked.said or message.model_dump_json(exclude_unset=True)
+            self.journal.decided(Made(reply.sequence_id, asked.author, said, asked.known))
 
     def _shown(self, events: list[Event]) -> None:
         if events:

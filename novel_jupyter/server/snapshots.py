@@ -38,7 +38,7 @@ class Snapshots:
 
     def base(self, ring: Ring, otherwise: Room) -> Room:
         """The oldest room after which every event is in `ring`."""
-        kept = (base for base in self._bases if ring.after(base.head.sequence_id) is not None)
+        kept = (base for base in self._bases if ring.reaches(base.head.sequence_id))
         return next(kept, otherwise)
 
     def maybe(self, room: Room) -> None:

@@ -183,17 +183,17 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
         incoming = None
         try:
             incoming = self._read(connection, text)
-            if incoming is None or self._route(connection, incoming):
+            if incoming is None or self._route(connection, incoming, text):
                 connection.strikes = 0
                 return None
         except Exception as error:
             self._failed(connection, incoming, error)
             return None
-        return self._wait(connection, incoming)
+        return self._wait(connection, incoming, text)
 
-    async def _wait(self, connection: Connection, incoming: ClientMessage) -> None:
+    async def _wait(self, connection: Connection, incoming: ClientMessage, text: str | bytes) -> None:
         try:
-            await self._route_later(connection, incoming)
+            await self._route_later(connection, incoming, text)
             connection.strikes = 0
         except Exception as error:
             self._failed(connection, incoming, error)
@@ -247,7 +247,7 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
             raise _about(refused, incoming) from None
         return incoming
 
-    def _route(self, connection: Connection, incoming: ClientMessage) -> bool:
+    def _route(self, connection: Connection, incoming: ClientMessage, text: str | bytes) -> bool:
         """Do what the message asks; False: it has to wait for something, and nothing was done."""
         data = incoming.data
         if isinstance(data, Ping):
@@ -287,10 +287,10 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
             session.relay(connection, data)
         else:
             assert is_command(incoming)
-            self._command(connection, session, incoming)
+            self._command(connection, session, incoming, str(text))
         return True
 
-    async def _route_later(self, connection: Connection, incoming: ClientMessage) -> None:
+    async def _route_later(self, connection: Connection, incoming: ClientMessage, text: str | bytes) -> None:
         assert incoming.session_id is not None
         if isinstance(incoming, JoinSession):
             await self._join(connection, incoming)
@@ -300,7 +300,7 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
         session = await self.hub.session(incoming.session_id)
         if isinstance(incoming, StateSync):
             await session.sync(connection, incoming)
-        elif not self._route(connection, incoming):
+        elif not self._route(connection, incoming, text):
             raise Refused("no_session")
 
     async def _join(self, connection: Connection, incoming: JoinSession) -> None:
@@ -313,7 +313,7 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
         session = await self.hub.session(incoming.session_id)
         await session.join(connection, incoming)
 
-    def _command(self, connection: Connection, session: Session, incoming: ClientMessage) -> None:
+    def _command(self, connection: Connection, session: Session, incoming: ClientMessage, said: str) -> None:
         client_key(RoomCommand(connection.principal, incoming))
         wait = session.take_turn(connection.principal.user_id, time.monotonic())
         if wait > 0:
@@ -324,9 +324,8 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
                 "in_flight", f"at most {limit} commands may wait for their answer", retry_after=0.05
             )
         connection.in_flight += 1
-        session.command(
-            connection, Asked(connection.principal, incoming, _answer_to(connection, session, incoming))
-        )
+        done = _answer_to(connection, session, incoming)
+        session.command(connection, Asked(connection.principal, incoming, done, said=said))
 
     def _renew(self, connection: Connection, token: str) -> None:
         grant = self.hub.tokens.verify(token)

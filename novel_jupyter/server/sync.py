@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 
 from orjson import Fragment
 
 from novel_jupyter.core.draft import Results, Room
-from novel_jupyter.core.events import Event
+from novel_jupyter.core.events import Event, decode
 from novel_jupyter.core.messages import HeadEcho
 from novel_jupyter.core.policy import Principal
 from novel_jupyter.core.views import ALL, View, project_state, view_of, view_since, wire_bytes
@@ -25,34 +26,40 @@ class Ring:
     """The latest events of a log, bounded in number and bytes."""
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
-        self._events: deque[Event] = deque()
+        self._events: deque[tuple[int, str, bytes]] = deque()
+        """Numbers, hashes and bodies: nothing that Python's collector would look at."""
         self._bytes = 0
         self._max_events = max_events
         self._max_bytes = max_bytes
 
     def extend(self, events: Iterable[Event]) -> None:
         for event in events:
-            self._events.append(event)
+            self._events.append((event.sequence_id, event.hash, event.body))
             self._bytes += len(event.body)
         while self._events and (len(self._events) > self._max_events or self._bytes > self._max_bytes):
-            self._bytes -= len(self._events.popleft().body)
+            self._bytes -= len(self._events.popleft()[2])
 
     @property
     def first(self) -> int:
         """The sequence_id of the oldest event; 1 when there is none."""
-        return self._events[0].sequence_id if self._events else 1
+        return self._events[0][0] if self._events else 1
+
+    def reaches(self, sequence_id: int) -> bool:
+        """Whether every event after `sequence_id` is here."""
+        return bool(self._events) and self._events[0][0] <= sequence_id + 1
 
     def after(self, sequence_id: int) -> list[Event] | None:
         """The events after `sequence_id`, or None when the ring does not reach back so far."""
-        if not self._events or self._events[0].sequence_id > sequence_id + 1:
+        if not self.reaches(sequence_id):
             return None
-        return [event for event in self._events if event.sequence_id > sequence_id]
+        missed = islice(self._events, max(0, sequence_id + 1 - self._events[0][0]), None)
+        return [decode(body, hash) for _, hash, body in missed]
 
     def hash_at(self, sequence_id: int) -> str | None:
         if not self._events:
             return None
-        at = sequence_id - self._events[0].sequence_id
-        return self._events[at].hash if 0 <= at < len(self._events) else None
+        at = sequence_id - self._events[0][0]
+        return self._events[at][1] if 0 <= at < len(self._events) else None
 
 
 def answer(
@@ -79,8 +86,7 @@ def answer(
         tail["high_water"] = results.high_water
         tail["results"] = [
             {"id": f"{r.client_id}:{r.n}", "sequence_id": r.sequence_id, "data": r.reply}
-            for n, r in sorted(results.kept.items())
-            if n >= since
+            for r in results.since(since)
         ]
     reason = _conflict(room, ring, echo)
     if reason:
@@ -90,8 +96,8 @@ def answer(
         return {"kind": "full_sync", "state": full_state(room, view), **tail}
     if at == head.sequence_id:
         return {"kind": "up_to_date", **tail}
-    missed = ring.after(at)
-    if missed is None or len(missed) > DELTA_EVENTS:
+    missed = ring.after(at) if head.sequence_id - at <= DELTA_EVENTS else None
+    if missed is None:
         return {"kind": "full_sync", "state": full_state(room, view), **tail}
     return {
         "kind": "delta",

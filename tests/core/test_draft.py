@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from core.rules import ALICE, BOB, CAROL, NOON, SALT, SESSION, Table, message, playing, put
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from novel_jupyter.core.draft import Draft, Result, Results, Room, measured_size
 from novel_jupyter.core.merge import WriteIndex
@@ -130,3 +133,13 @@ def test_results_may_come_in_any_order(numbers: list[int], before: int) -> None:
         assert results.high_water == max(seen)
         assert min(results.kept) > results.forgotten or len(results.kept) < 1024
     assert set(results.kept) == set(sorted(seen)[-1024:])
+
+
+def test_kept_results_are_found_again_and_are_nothing_that_the_collector_looks_at() -> None:
+    reply: dict[str, JsonValue] = {"kind": "ack", "outcome": "applied"}
+    made = [Result("ann", "c1", n, f"digest {n}", n, reply) for n in (3, 1, 2)]
+    results = Results.of(made)
+    assert [results.get(n) for n in range(5)] == [None, made[1], made[2], made[0], None]
+    assert results.since(2) == [made[2], made[0]]
+    gc.collect()
+    assert not any(map(gc.is_tracked, results.kept.values()))

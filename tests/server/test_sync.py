@@ -6,6 +6,7 @@ Parts: the ring of recent events; the answers on a real socket; answers that nee
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from server.inside import Inside, Listener
 from server.wire import Message, Wire, connect, create, rest
 
-from novel_jupyter.core.events import Event
+from novel_jupyter.core.events import Event, decode, encode
 from novel_jupyter.core.model import EVERYONE
 from novel_jupyter.core.views import view_hash
 from novel_jupyter.server.sync import DELTA_EVENTS, Ring
@@ -22,29 +23,40 @@ from novel_jupyter.testing import ServerProcess
 # --- the ring
 
 
-def event(sequence_id: int, size: int = 10) -> Event:
-    body = b"x" * size
-    return Event(sequence_id, None, "", None, EVERYONE, {"kind": "chat", "text": ""}, body, f"h{sequence_id}")
+def event(sequence_id: int, size: int = 1000) -> Event:
+    """One whose body has so many bytes."""
+    short = encode("s1", sequence_id, "ann", "", None, EVERYONE, {"kind": "chat", "text": ""})
+    text = "x" * (size - len(short))
+    body = encode("s1", sequence_id, "ann", "", None, EVERYONE, {"kind": "chat", "text": text})
+    return decode(body, f"h{sequence_id}")
 
 
 def test_a_ring_tells_what_it_has_or_that_it_does_not_reach_back() -> None:
-    ring = Ring(max_events=5, max_bytes=10_000)
+    ring = Ring(max_events=5, max_bytes=100_000)
     assert ring.after(0) is None
     assert ring.hash_at(1) is None
     ring.extend(event(n) for n in range(4, 11))
     assert [e.sequence_id for e in ring.after(7) or ()] == [8, 9, 10]
-    assert [e.sequence_id for e in ring.after(5) or ()] == [6, 7, 8, 9, 10]
+    assert ring.after(5) == [event(n) for n in range(6, 11)]
     assert ring.after(10) == []
+    assert [ring.reaches(n) for n in (4, 5, 10)] == [False, True, True]
     assert ring.after(4) is None, "5 was pushed out: not silently partial"
     assert (ring.hash_at(6), ring.hash_at(10), ring.hash_at(5), ring.hash_at(11)) == ("h6", "h10", None, None)
 
 
 def test_a_ring_is_bounded_in_bytes_too() -> None:
-    ring = Ring(max_events=1000, max_bytes=100)
-    ring.extend(event(n, 30) for n in range(1, 9))
+    ring = Ring(max_events=1000, max_bytes=1000)
+    ring.extend(event(n, 300) for n in range(1, 9))
     assert [e.sequence_id for e in ring.after(5) or ()] == [6, 7, 8]
-    ring.extend([event(9, 500)])
+    ring.extend([event(9, 5000)])
     assert ring.after(8) is None
+
+
+def test_what_a_ring_keeps_is_nothing_that_the_collector_looks_at() -> None:
+    ring = Ring(max_events=5, max_bytes=10_000)
+    ring.extend(event(n) for n in range(1, 6))
+    gc.collect()
+    assert not any(map(gc.is_tracked, ring._events))
 
 
 # --- on the wire
