@@ -1,14 +1,16 @@
 """When Python's collector of circles looks, so that it does not stop the loop while people play.
 
-Law: a full look costs half a microsecond for each object that lives, whoever of them has left; so it comes
-when enough have left to be worth it, not when much was made. What stays (rings of events, kept answers) is
-not a reason to look again.
+Law: a look costs half a microsecond for each object that lives, whoever of them has left; so one at everybody
+comes when enough have left to be worth it, and one at what was made lately when there is quiet. That much was
+made is no reason: the more is made, the less there is time.
 Parts: `calm`, `Sweep`.
 """
 
 from __future__ import annotations
 
 import gc
+import time
+from collections.abc import Callable
 from typing import Final
 
 LEAST: Final = 200
@@ -21,31 +23,59 @@ by which Python itself spaces its full looks).
 """
 
 
+YOUNG: Final = 1_000
+"""Objects that are looked at, a millisecond, as soon as there are so many new ones."""
+MADE: Final = 100
+"""Looks at the young after which what was left by them is looked at in the next quiet …"""
+MADE_AT_MOST: Final = 10_000
+"""… or after so many anyhow."""
+QUIET: Final = 0.1
+"""Share of the time for which a process computes that has nothing urgent to do."""
+
+
 def calm() -> None:
-    """Look after the young only, a thousand at a time, until somebody has left.
+    """Look after the young only: the rest is `Sweep`'s.
 
     What start-up made stays for good and need not be looked at; most of what a session makes is freed by
-    counting. The second look waits for a million: for circles that others leave in this process.
+    counting. That of others in this process is not known.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(1_000, 1_000, 50)
+    gc.set_threshold(YOUNG, MADE_AT_MOST, 50)
 
 
 class Sweep:
-    """The look for those who left."""
+    """The looks that the hub's timer takes. `spent`: seconds for which this process has computed."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        spent: Callable[[], float] = time.process_time,
+    ) -> None:
         self._left = 0
+        self._clock, self._spent = clock, spent
+        self._at, self._computed = clock(), spent()
 
     def left(self) -> None:
         """Somebody has: a connection, or a session from memory."""
         self._left += 1
 
-    def every(self, here: int) -> bool:
-        """Look, if enough have left beside those who are `here`: whether it did."""
-        if self._left < max(LEAST, SHARE * here):
-            return False
-        self._left = 0
-        gc.collect()
-        return True
+    def every(self, here: int) -> int | None:
+        """Look, if enough have left beside those who are `here`, or there is quiet: which generation it
+        looked at, if it did.
+        """
+        if self._left >= max(LEAST, SHARE * here):
+            self._left = 0
+            gc.collect()
+            return 2
+        if self._is_quiet() and gc.get_count()[1] >= MADE:
+            gc.collect(1)
+            return 1
+        return None
+
+    def _is_quiet(self) -> bool:
+        """Since the last time that it was asked."""
+        at, computed = self._clock(), self._spent()
+        passed, self._at = at - self._at, at
+        worked, self._computed = computed - self._computed, computed
+        return worked < QUIET * passed
