@@ -18,6 +18,7 @@ from pydantic_core import from_json, to_json
 
 from .canonical import chain
 from .events import Event, EventData, apply, audience_of_patch, encode
+from .frozen import frozen
 from .limits import Bounds
 from .merge import Author, MergeRules, WriteIndex
 from .model import EVERYONE, ONLOOKERS, Audience, Head, RuleState, State
@@ -47,7 +48,7 @@ def _any_story(before: State, after: State, partitions: frozenset[str]) -> None:
     """Without a story to ask, people may write anything into it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What the caller knows when it asks for a decision.
 
@@ -70,7 +71,7 @@ class Facts:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """The first answer to a command, kept beside the log so that a repeat gets the same."""
 
@@ -138,7 +139,7 @@ ClientKey = tuple[str, str]
 """(principal, client_id)"""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Room:
     """A session as it stands in the log: what is committed, and what deciding needs besides.
 
@@ -206,7 +207,7 @@ def _merge_rules(strategies: tuple[tuple[str, str], ...]) -> MergeRules:
     return MergeRules.for_story(dict(strategies))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mark:
     state: State
     index: WriteIndex
@@ -291,7 +292,7 @@ class Draft:
         return Room(room.session_id, room.salt, self.head, self.state, self.index, room.results, self.size)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Context:
     """One command on its way through the rules: the draft it goes into, its author, its id, and the facts."""
 

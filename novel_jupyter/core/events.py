@@ -9,7 +9,6 @@ Parts: the data of each kind, `KINDS` (kind → wire type), `Event`, `apply`, `a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, NotRequired, TypeAlias
 
@@ -17,6 +16,7 @@ from pydantic import Field, JsonValue
 from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict
 
+from .frozen import frozen
 from .model import DIRECTOR, EVERYONE, ONLOOKERS, SEALED, Audience, Role, State
 from .outcomes import AgentCost as AgentCost
 from .outcomes import MadeBy as MadeBy
@@ -295,7 +295,7 @@ KINDS: Final[Mapping[str, EventType]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """One entry of the log. `body` is its JSON, made once; `hash` is the chain up to and including it."""
 

@@ -8,7 +8,6 @@ Parts: `parse` (text → message, or `Refused`), `CommandId`, `digest`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import ClassVar
@@ -17,10 +16,11 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json, to_json
 
 from .errors import Refused
+from .frozen import frozen
 from .messages import CLIENT, TYPES, ClientMessage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandId:
     """`<client_id>:<n>`: client_id is random per page load or client object, n counts its commands from 1."""
 

@@ -15,6 +15,7 @@ from typing import Literal, NotRequired, TypeAlias
 
 from typing_extensions import TypedDict
 
+from .frozen import frozen
 from .merge_index import UNKNOWN as UNKNOWN
 from .merge_index import Author as Author
 from .merge_index import Since
@@ -84,7 +85,7 @@ class Suggestion(TypedDict):
     sequence_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Merged:
     """What an edit comes to. `patch` has no `test` and applies on the state that was given."""
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
+from .frozen import frozen
 from .model import RULE_PARTITIONS, State
 from .patch import MISSING, JsonValue, Missing, Op, Path, format_pointer, lookup, parse_pointer, touched
 
@@ -36,13 +37,13 @@ class Author:
         return self.client is not None and (self.user_id, self.client) == (other.user_id, other.client)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Write:
     sequence_id: int
     author: Author
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Since:
     """What happened to a path after a base, its ancestors and descendants included.
 
@@ -68,7 +69,7 @@ _Past: TypeAlias = tuple[int, JsonValue | Missing | Unknown, int]
 """(sequence_id of a write, the value before it, its bytes)."""
 
 
-@dataclass(slots=True, unsafe_hash=True)  # a value as if frozen, which makes each dearer
+@frozen
 class _Node:
     last: Write | None = None
     other: Write | None = None
@@ -101,7 +102,7 @@ class _Node:
 _EMPTY: Final = _Node()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WriteIndex:
     """The recent writes of a session's story. `floor` is the oldest base for which the index can answer."""
 

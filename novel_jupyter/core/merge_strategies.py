@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .canonical import canonical
+from .frozen import frozen
 from .merge_index import Unknown
 from .patch import (
     FORBIDDEN_TOKENS,
@@ -48,7 +49,7 @@ class MergeRefused(ValueError):
         self.current = current
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clash:
     """One operation on a path that others wrote after its base. MISSING: nothing (`theirs`: a removal)."""
 
@@ -58,7 +59,7 @@ class Clash:
     theirs: Value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loss:
     """`lost` did not get in, `kept` stands instead; `theirs_lost`: it was the late edit that lost.
 
@@ -72,7 +73,7 @@ class Loss:
     hunks: tuple[Hunk, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resolution:
     """The value that the path gets (MISSING: none) and what was lost for it."""
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, NotRequired, TypeAlias
 
 from typing_extensions import TypedDict
 
+from .frozen import frozen
 from .patch import JsonValue
 
 Role: TypeAlias = Literal["owner", "director", "player", "spectator"]
@@ -55,7 +55,7 @@ RULE_PARTITIONS = frozenset(
 """Partitions that only the rules write; undo leaves them. Every other partition belongs to the story."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """Where a history stands: `epoch` names it, `sequence_id` counts its events from 1, `hash` chains them.
 

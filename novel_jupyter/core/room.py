@@ -10,7 +10,6 @@ Parts: `Command`, `Reply`, `decide`, `tick`, `next_deadline`, `HANDLERS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from pydantic import JsonValue
 from . import admin, advice, asking, editing, guests, history, hosting, lost, overruling, seats, telling, turn
 from .draft import ClientKey, Context, Draft, Facts, Mark, Result, measured_size
 from .errors import UNDECIDED, Refused
+from .frozen import frozen
 from .incoming import CommandId, digest
 from .messages import ClientMessage, Fenced, JoinSession
 from .model import State
@@ -27,7 +27,7 @@ from .policy import SERVER, Principal, require
 from .views import rules_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """A message with its verified author."""
 
@@ -35,7 +35,7 @@ class Command:
     message: ClientMessage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """What the author is told. `data` is an ack or an error; `repeated`: it was decided before.
 

@@ -34,6 +34,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from novel_jupyter.core.frozen import frozen
 from novel_jupyter.core.model import Head
 
 from .ports import Entry, Result, StoreClosed
@@ -41,7 +42,7 @@ from .ports import Entry, Result, StoreClosed
 NOTE_BYTES: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announcement:
     """Another node appended. `entries` lead to `head`, or there are none and the log has them.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from novel_jupyter.core.draft import Result as CoreResult
 from novel_jupyter.core.events import Event
+from novel_jupyter.core.frozen import frozen
 from novel_jupyter.core.incoming import parse
 from novel_jupyter.core.messages import ClientMessage
 from novel_jupyter.core.policy import Principal
@@ -25,7 +25,7 @@ MADE = 1024
 MADE_BYTES = 512 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Made:
     """A command that was acknowledged here, as JSON, and the last event that it made."""
 

@@ -63,6 +63,7 @@ from typing import Final, Protocol, TypeAlias
 
 from orjson import dumps, loads
 
+from novel_jupyter.core.frozen import frozen
 from novel_jupyter.core.model import Head
 
 RESULTS_KEPT: Final = 1024
@@ -75,7 +76,7 @@ ResultKey: TypeAlias = tuple[str, str, int]
 """principal, client_id, n: within a session, one command."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One stored event. `body` is its JSON; `hash` chains it to all before it (`core.canonical.chain`)."""
 
@@ -84,7 +85,7 @@ class Entry:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """The first answer to a command. `digest` tells the same command from another one under its id."""
 
@@ -119,7 +120,7 @@ class SessionInfo:
     salt: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Append:
     """Everything one decision writes. Any part may be empty: refusals are results without entries."""
 

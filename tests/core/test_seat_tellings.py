@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from core.rules import ALICE, BOB, K1, Table, outcome, seated
 
-from novel_jupyter.core.events import Event, apply
+from novel_jupyter.core.events import Event, EventData, apply
 from novel_jupyter.core.model import State
 from novel_jupyter.core.views import PUBLIC, project_state, view_hash, wire_bytes
 
@@ -70,8 +71,7 @@ def test_what_a_view_shows_folds_to_its_state(view: str) -> None:
     for event in table.log:
         data = seen(event, view)
         if data["kind"] != "hidden":
-            fields = {**{name: getattr(event, name) for name in Event.__slots__}, "data": data}
-            state = apply(state, Event(**fields))
+            state = apply(state, replace(event, data=cast(EventData, data)))
     assert state == project_state(table.state, view)
     assert view_hash(state, view) == view_hash(table.state, view)
 

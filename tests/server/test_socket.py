@@ -9,6 +9,10 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from orjson import JSONDecodeError, loads
+from pydantic_core import from_json
 from server.test_slow_client import Deaf
 from server.wire import connect, create
 
@@ -35,6 +39,39 @@ def test_numbers_that_are_no_json_get_in_nowhere(text: str) -> None:
     with pytest.raises(Refused) as refused:
         check_numbers(text)
     assert refused.value.code == "bad_json"
+
+
+_NUMBERS = ["NaN", "Infinity", "null", "1e999", "9" * 17, "9" * 400]
+_PARTS = [*"{}[],:-+.eE0019 ", '"', "a", "\\ud800", "\\u00e9", *_NUMBERS]
+    *"{}[],:-+.eE0019 ",
+    '"',
+    "a",
+    "\\ud800",
+    "\\u00e9",
+    "NaN",
+    "Infinity",
+    "null",
+    "1e999",
+    "9" * 17,
+    "9" * 400,
+]
+
+
+@settings(max_examples=500)
+@given(st.lists(st.sampled_from(_PARTS), max_size=8).map("".join))
+def test_what_only_the_parser_of_messages_takes_is_refused(inside: str) -> None:
+    for text in (inside, f"[{inside}]", f'{{"a":{inside}}}'):
+        try:
+            from_json(text)
+        except ValueError:
+            continue  # no message comes of it
+        try:
+            loads(text)
+        except JSONDecodeError:
+            with pytest.raises(Refused):
+                check_numbers(text)
+        else:
+            check_numbers(text)
 
 
 @pytest.mark.parametrize("text", ['["NaN", "1e999"]', "[1e308, -0.0, 9007199254740993]", "{}"])
