@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -98,8 +97,7 @@ class Writer(_Thread[Any]):
         self._gate = Gate(pace or Pace(0.0))
         self._hand: asyncio.Handle | None = None
         self._queue: deque[_Ticket] = deque()
-        self._lock = threading.Lock()  # guards the decision to sleep against a request that just came
-        self._awake = False
+        self._is_writing = False
 
     async def ready(self) -> None:
         """Return when the next transaction is about to begin: what is asked for now is in it."""
@@ -130,46 +128,51 @@ class Writer(_Thread[Any]):
             self._room.release()
             raise StoreClosed("the store was closed")
         ticket = _Ticket(request, size, self._loop.create_future())
-        with self._lock:
-            self._queue.append(ticket)
-            wake, self._awake = not self._awake, True
-        if wake:
-            # Not yet: whoever else is ready in this round of the loop comes along.
-            self._hand = self._loop.call_soon(self._go)
+        self._queue.append(ticket)
+        self._soon()
         return await ticket.future
+
+    def _soon(self) -> None:
+        """Not yet: whoever else is ready in this round of the loop comes along."""
+        if self._hand is None and not self._is_writing:
+            self._hand = self._loop.call_soon(self._go)
 
     def _go(self) -> None:
         self._hand = None
+        self._is_writing = True
         self._gate.shut()
-        self._pool.submit(self._drain)
+        self._pool.submit(self._round, self._take())
 
     async def close(self) -> None:
-        if self._hand is not None:
-            self._hand.cancel()
-            self._go()
+        if self._closing is None:
+            if self._hand is not None:
+                self._hand.cancel()
+            while self._queue:
+                self._pool.submit(self._round, self._take())
         await super().close()
         self._gate.end()
-
-    def _drain(self) -> None:
-        while batch := self._take():
-            outcomes = self._commit(batch)
-            with suppress(RuntimeError):  # the loop is gone, and everybody who waited with it
-                self._loop.call_soon_threadsafe(self._publish, batch, outcomes)
 
     def _take(self) -> list[_Ticket]:
         batch: list[_Ticket] = []
         size = 0
-        with self._lock:
-            while self._queue and len(batch) < self._batch:
-                size += self._queue[0].size
-                if batch and size > BATCH_BYTES:
-                    break
-                batch.append(self._queue.popleft())
-            self._awake = bool(batch)
+        while self._queue and len(batch) < self._batch:
+            size += self._queue[0].size
+            if batch and size > BATCH_BYTES:
+                break
+            batch.append(self._queue.popleft())
         return batch
 
+    def _round(self, batch: Sequence[_Ticket]) -> None:
+        """In the thread."""
+        outcomes = self._commit(batch)
+        with suppress(RuntimeError):  # the loop is gone, and everybody who waited with it
+            self._loop.call_soon_threadsafe(self._publish, batch, outcomes)
+
     def _publish(self, batch: Sequence[_Ticket], outcomes: Sequence[object]) -> None:
+        self._is_writing = False
         self._gate.done()
+        if self._queue:
+            self._soon()
         for ticket, outcome in zip(batch, outcomes, strict=True):
             self._room.release()
             if ticket.future.done():  # cancelled; the request was carried out all the same

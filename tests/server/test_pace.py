@@ -32,7 +32,8 @@ def test_a_round_is_due_at_once_after_a_pause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "apart"), [(0.0, 0.001), (0.5, 0.002), (0.9, 0.01), (0.97, 0.0333), (1.0, 0.04), (1.8, 0.04)]
+    ("load", "apart"),
+    [(0.0, 0.001), (0.5, 0.002), (0.75, 0.004), (0.9, 0.025), (0.93, 0.04), (1.0, 0.04), (1.8, 0.04)],
 )
 def test_rounds_are_the_further_apart_the_less_time_there_is_to_spare(load: float, apart: float) -> None:
     assert Machine().rounds(1000, 0.005 * load, 0.005) == pytest.approx(apart, rel=0.01)
