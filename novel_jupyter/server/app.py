@@ -210,8 +210,8 @@ class NovelApp(ExtensionApp):
     head_check = Float(
         _C.head_check,
         min=0.1,
-        help="Seconds after which a session compares itself with the store, though nothing was announced; with a "
-        "SQLite file only where another program wrote to it.",
+        help="Seconds after which a session compares itself with the store, though nothing was announced; "
+        "with a SQLite file only where another program wrote to it.",
     ).tag(config=True)
     public_url = Unicode("", help="This server's address, as `novel-jupyter doctor` shows it.").tag(
         config=True
