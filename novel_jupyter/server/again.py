@@ -75,7 +75,7 @@ class Again:
         self._count += 1
         known = common if made.known is None else min(made.known, common)
         done = partial(self._decided, self._count, made)
-        asked = Asked(made.author, message, done, known=known, said=made.said)
+        asked = Asked(made.author, message, done, known=known, said=made.said.decode())
         self._open[self._count] = asked
         return asked
 

@@ -27,8 +27,10 @@ YOUNG: Final = 1_000
 """Objects that are looked at, a millisecond, as soon as there are so many new ones."""
 MADE: Final = 100
 """Looks at the young after which what was left by them is looked at in the next quiet …"""
-MADE_AT_MOST: Final = 10_000
+MADE_AT_MOST: Final = 3_000
 """… or after so many anyhow."""
+LATELY: Final = 50
+"""Looks at what was made lately after which the next one, in quiet, is at everybody."""
 QUIET: Final = 0.1
 """Share of the time for which a process computes that has nothing urgent to do."""
 
@@ -41,7 +43,7 @@ def calm() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, MADE_AT_MOST, 50)
+    gc.set_threshold(YOUNG, MADE_AT_MOST, 1_000_000)
 
 
 class Sweep:
@@ -68,10 +70,12 @@ class Sweep:
             self._left = 0
             gc.collect()
             return 2
-        if self._is_quiet() and gc.get_count()[1] >= MADE:
-            gc.collect(1)
-            return 1
-        return None
+        _, made, looks = gc.get_count()
+        if not self._is_quiet() or made < MADE:
+            return None
+        generation = 2 if looks >= LATELY else 1
+        gc.collect(generation)
+        return generation
 
     def _is_quiet(self) -> bool:
         """Since the last time that it was asked."""

@@ -48,6 +48,8 @@ GOODBYE = 2.0
 """Seconds that a draining server gives its clients to answer the close of their socket."""
 AT_ONCE = 50
 """Connections or sessions that the timer looks after without a pause: about a millisecond."""
+PATIENCE = 2.0
+"""Seconds at most between two looks at a connection: who may be here no more is out so soon."""
 LOOKS = 4
 """Looks at a connection in the shortest of its times, and rounds of the timer for one at a calm session."""
 
@@ -79,7 +81,8 @@ class Hub:
         self._clock = Clock()
         self._sweep = Sweep()
         self._others = Others(store, config, log)
-        self._patience = min(config.ping_interval, config.pong_timeout, config.stall_timeout) / LOOKS
+        shortest = min(config.ping_interval, config.pong_timeout, config.stall_timeout)
+        self._patience = min(PATIENCE, shortest / LOOKS)
         """Seconds between two looks at a connection."""
         self._calm = min(LOOKS * config.timer, config.node_beat / 2, config.head_check / 2)
         """Seconds between two looks at a session in which nothing is due."""
@@ -215,6 +218,7 @@ class Hub:
         while looks and looks[0].look_at <= now:
             connection = looks.popleft()
             if self.connections.get(connection.id) is not connection:
+                self._sweep.left()  # nobody holds it any more
                 continue
             connection.look_at = now + self._patience
             looks.append(connection)
@@ -306,7 +310,6 @@ class Hub:
         connection.gone()
         if self.connections.pop(connection.id, None) is None:
             return
-        self._sweep.left()
         user_id = connection.principal.user_id
         self._connections_of[user_id] -= 1
         if not self._connections_of[user_id]:

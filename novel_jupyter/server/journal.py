@@ -23,6 +23,10 @@ from .ports import Result, ResultKey, Store
 RESULTS = 1024
 MADE = 1024
 MADE_BYTES = 512 * 1024
+AS_IT_CAME = 4096
+"""Characters of a command up to which it is remembered as it came; a longer one may be blanks, for the most
+part.
+"""
 
 
 @frozen
@@ -31,9 +35,18 @@ class Made:
 
     sequence_id: int
     author: Principal
-    said: str
+    said: bytes
     known: int | None = None
     """When it had been lost before: the last event that its author can have known."""
+
+    @classmethod
+    def of(
+        cls, sequence_id: int, author: Principal, message: ClientMessage, said: str, known: int | None
+    ) -> Made:
+        """`said`: the message as it came, or nothing."""
+        if not 0 < len(said) <= AS_IT_CAME:
+            said = message.model_dump_json(exclude_unset=True)
+        return cls(sequence_id, author, said.encode(), known)
 
     @property
     def message(self) -> ClientMessage:
@@ -68,7 +81,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._results: deque[tuple[str, str, int, str, bytes]] = deque(maxlen=RESULTS)
-        self._made: deque[tuple[int, int, str, int | None]] = deque()
+        self._made: deque[tuple[int, int, bytes, int | None]] = deque()
         self._authors: dict[Principal, int] = {}
         """Whom the numbers in `_made` mean."""
         self._bytes = 0

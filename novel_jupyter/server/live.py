@@ -242,8 +242,8 @@ class LiveRoom:
         """What was acknowledged here can be decided again, should the store lose it and others go on."""
         message = asked.message
         if message and reply.data["kind"] == "ack" and not isinstance(message, JoinSession):
-            said = asked.said or message.model_dump_json(exclude_unset=True)
-            self.journal.decided(Made(reply.sequence_id, asked.author, said, asked.known))
+            made = Made.of(reply.sequence_id, asked.author, message, asked.said, asked.known)
+            self.journal.decided(made)
 
     def _shown(self, events: list[Event]) -> None:
         if events:

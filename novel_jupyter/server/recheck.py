@@ -111,6 +111,7 @@ class Rechecks:
         """A heap: when the connection is to be asked next. Those that are asked are not in it."""
         self._asking: dict[str, asyncio.Task[float]] = {}
         self._now = 0.0
+        self._closed = False
         self._away_since = 0.0
 
     def add(self, connection: Connection, now: float) -> None:
@@ -129,9 +130,11 @@ class Rechecks:
 
     def _asked(self, connection_id: str, done: asyncio.Task[float]) -> None:
         del self._asking[connection_id]
-        if not done.cancelled():
-            heappush(self._due, (done.result(), connection_id))
-            self.every(self._now)
+        if self._closed:
+            return
+        failed = done.cancelled() or done.exception() is not None  # whoever may stay is asked again
+        heappush(self._due, (self._now + SOON if failed else done.result(), connection_id))
+        self.every(self._now)
 
     def _next(self, now: float) -> float:
         """Spread, so that those who came in one moment are not asked in one."""
@@ -164,6 +167,8 @@ class Rechecks:
         return next_at
 
     async def close(self) -> None:
+        self._closed = True
+        self._due.clear()
         for task in list(self._asking.values()):
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)

@@ -215,7 +215,7 @@ async def test_what_the_server_fails_at_for_ever_is_given_up() -> None:
     waits = again.Again(asked.append, lambda made, reply: told.append(reply))
     said = parse(json.dumps({"type": "story_update", "id": "p:1", "data": {"kind": "chat", "text": "x"}}))
     assert not isinstance(said, JoinSession)
-    lost = waits.of(Made(7, principal("alice"), said.model_dump_json(exclude_unset=True)), 3)
+    lost = waits.of(Made(7, principal("alice"), said.model_dump_json(exclude_unset=True).encode()), 3)
     assert (lost.known, len(waits)) == (3, 1)
     waits.forked(2)
     assert lost.known == 2

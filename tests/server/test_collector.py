@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from novel_jupyter.server.collector import LEAST, MADE, QUIET, SHARE, Sweep
+from novel_jupyter.server.collector import LATELY, LEAST, MADE, QUIET, SHARE, Sweep
 
 
 class Node:
@@ -86,3 +86,14 @@ def test_what_was_made_lately_is_looked_at_in_a_quiet_moment(share: float, looke
     for _ in range(MADE):
         gc.collect(0)
     assert sweep.every(0) == looked
+
+
+@pytest.mark.usefixtures("still")
+def test_after_many_quiet_moments_one_is_for_everybody() -> None:
+    times = Times(0.0)
+    sweep, looks = Sweep(times.clock, times.spent), list[int | None]()
+    for _ in range(LATELY + 2):
+        for _ in range(MADE):
+            gc.collect(0)
+        looks.append(sweep.every(0))
+    assert looks == [1] * LATELY + [2, 1]

@@ -16,7 +16,7 @@ from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.limits import Bounds
 from novel_jupyter.core.model import DEFAULT_SETTINGS
 from novel_jupyter.core.policy import Principal
-from novel_jupyter.server.hub import AT_ONCE, LOOKS
+from novel_jupyter.server.hub import AT_ONCE, LOOKS, PATIENCE
 from novel_jupyter.server.ports import Store
 
 
@@ -208,3 +208,17 @@ async def test_the_timer_lets_others_run_between_connections(tmp_path: Path) -> 
         at = [one.connection.look_at for one in crowd]
         await inside.hub._every(time.monotonic())
         assert [one.connection.look_at for one in crowd] == at
+
+
+@pytest.mark.asyncio
+async def test_who_left_counts_when_nobody_holds_them_any_more(tmp_path: Path) -> None:
+    """Else the collector looks at them too early, and then no more for long."""
+    async with Inside.open(tmp_path) as inside:
+        gone = Listener(inside, "alice").connection
+        now = time.monotonic()
+        await inside.hub._every(now)
+        inside.hub.remove(gone)
+        assert inside.hub._sweep._left == 0
+        await inside.hub._every(now + PATIENCE)
+        assert gone not in inside.hub._looks
+        assert inside.hub._sweep._left == 1

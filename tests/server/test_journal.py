@@ -12,10 +12,10 @@ from novel_jupyter.core.policy import Principal
 from novel_jupyter.server.archive import result_row
 from novel_jupyter.server.journal import MADE, MADE_BYTES, RESULTS, Journal, Made
 
-SAID = '{"type":"leave_session","session_id":"s1","id":"c1:1"}'
+SAID = b'{"type":"leave_session","session_id":"s1","id":"c1:1"}'
 
 
-def made(at: int, author: str = "ann", said: str = SAID) -> Made:
+def made(at: int, author: str = "ann", said: bytes = SAID) -> Made:
     return Made(at, Principal(author, author.capitalize()), said)
 
 
@@ -38,7 +38,7 @@ def test_commands_are_bounded_in_number_and_bytes() -> None:
     for n in range(MADE + 5):
         journal.decided(made(n))
     assert [command.sequence_id for command in journal.made_after(-1)] == list(range(5, MADE + 5))
-    half = "x" * (MADE_BYTES // 2)
+    half = b"x" * (MADE_BYTES // 2)
     for n in range(3):
         journal.decided(made(MADE + 5 + n, said=half))
     assert [command.sequence_id for command in journal.made_after(-1)] == [MADE + 6, MADE + 7]
@@ -72,3 +72,13 @@ def test_what_is_kept_is_nothing_that_the_collector_looks_at() -> None:
     journal.learn(make_results(1, 2))
     gc.collect()
     assert not any(map(gc.is_tracked, [*journal._made, *journal._results]))
+
+
+def test_a_command_is_kept_as_it_came_unless_that_is_long() -> None:
+    message = made(1).message
+    ann = Principal("ann", "Ann")
+    came = SAID.decode().replace(":", ": ", 1)
+    assert Made.of(1, ann, message, came, None).said == came.encode()
+    dumped = message.model_dump_json(exclude_unset=True).encode()
+    assert Made.of(1, ann, message, " " * 5000 + came, None).said == dumped
+    assert Made.of(1, ann, message, "", None).said == dumped

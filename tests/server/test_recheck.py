@@ -276,3 +276,19 @@ async def test_who_is_done_makes_room_for_the_next_and_who_is_gone_is_forgotten(
         assert sorted(crowd.asked) == list(range(2 * AT_ONCE, 3 * AT_ONCE))
         assert len(crowd.rechecks._due) == AT_ONCE
         await crowd.rechecks.close()
+
+
+@pytest.mark.asyncio
+async def test_a_question_that_was_broken_off_is_put_again_and_none_after_the_end(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path) as inside:
+        crowd = Crowd(inside, 1)
+        await crowd.every(9.1)
+        crowd.open.pop()[1].cancel()  # by whoever was to answer
+        for _ in range(3):
+            await asyncio.sleep(0)
+        await crowd.every(9.1 + SOON)
+        assert crowd.asked == [0, 0]
+        assert crowd.listeners[0].code is None
+        await crowd.rechecks.close()
+        await crowd.every(1e9)
+        assert crowd.asked == [0, 0]
