@@ -1,7 +1,8 @@
 """What a run is asked for, and what it gives back.
 
 Law: every figure keeps all its rounds, so that the spread can be seen; rounds of several servers take turns,
-so that all see the same machine.
+so that all see the same machine. Whose turn it is has the servers' cores for itself: what the others do for
+people who say nothing, they do on those of the clients.
 Parts: `Row`, `Result`, `Stand`, `Standing`, `ours`, `references`.
 """
 
@@ -102,8 +103,9 @@ class Run:
                     from novel_jupyter.testing_redis import RedisServer
 
                     redis = stack.enter_context(RedisServer(self.folder / f"redis-{self._made}"))
-                    pin(redis.pid, self.split.servers)
-                    found.append(self.ours(name=f"{OURS} on Redis", store=redis.url))
+                    ours = self.ours(name=f"{OURS} on Redis", store=redis.url)
+                    ours.beside = (redis.pid,)
+                    found.append(ours)
                 except (ImportError, FileNotFoundError) as error:
                     self._skip(f"Redis is left out: {error}")
             yield found
@@ -133,9 +135,17 @@ class Stand:
     crew: Crew
     options: Options
     groups: Sequence[Sequence[Member]]
+    split: Split
+    others: Sequence[Target] = ()
+
+    def take_turn(self) -> None:
+        for target in self.others:
+            _place(target, self.split.clients)
+        _place(self.target, self.split.servers)
 
     def measure(self, streams: Sequence[Stream], stalled: float = 0.0) -> Window:
         options = self.options
+        self.take_turn()
         return self.crew.measure(
             self.target.pid, streams, warm=options.warm, seconds=options.seconds, stalled=stalled, drain=10.0
         )
@@ -167,8 +177,15 @@ def stands(
             else:
                 groups = target.groups(count, each, host)
             crew.come(replace(target.place, buffer=buffer), groups, tell=host and isinstance(target, Ours))
-            found.append(Stand(target, crew, options, groups))
+            found.append(Stand(target, crew, options, groups, run.split))
+        for stand in found:
+            stand.others = [other.target for other in found if other is not stand]
         yield found
+
+
+def _place(target: Target, cores: frozenset[int]) -> None:
+    for pid in (target.pid, *target.beside):
+        pin(pid, cores)
 
 
 STEP: Final = 2.0

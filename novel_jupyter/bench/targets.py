@@ -48,6 +48,8 @@ class Target(Protocol):
 
     name: str
     guarantee: str
+    beside: tuple[int, ...]
+    """Processes that belong to it: a store."""
 
     @property
     def place(self) -> Place: ...
@@ -64,6 +66,7 @@ class Ours:
     """A Jupyter server with the extension, and one kernel of it that hosts."""
 
     guarantee = "relayed prose; edits durable"
+    beside: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -228,6 +231,7 @@ class Reference:
     """One of `REFERENCES`, in a process of its own."""
 
     guarantee = "relayed, nothing stored, nobody checked"
+    beside: tuple[int, ...] = ()
 
     def __init__(self, name: str, split: Split) -> None:
         self.name = name

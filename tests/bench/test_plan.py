@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +30,7 @@ WINDOW = Window(
 class Limited:
     """Stands in for crew and target: carries up to `limit` messages a second."""
 
-    name, guarantee, pid = "limited", "none", 0
+    name, guarantee, pid, beside = "limited", "none", os.getpid(), ()
 
     def __init__(self, limit: float, hiccups: int = 0, side: str = "server") -> None:
         self.limit, self.hiccups, self.side = limit, hiccups, side
@@ -49,7 +52,8 @@ class Limited:
 
 
 def stand(limited: Limited) -> Stand:
-    return Stand(cast(Any, limited), cast(Any, limited), Options(rounds=2), [])
+    here = frozenset(os.sched_getaffinity(0))
+    return Stand(cast(Any, limited), cast(Any, limited), Options(rounds=2), [], Split(here, here))
 
 
 def streams(rate: float) -> list[Stream]:
@@ -101,3 +105,33 @@ def test_rounds_take_turns_and_are_all_told(tmp_path: Path) -> None:
     report = cast(Any, as_json(results, machine, run.options, []))
     assert report["results"][0]["rows"][0]["window"]["side"] == "server"
     assert report["raised"]["max_in_flight"] > 64
+
+
+class Idle:
+    """A server that does nothing, and its store."""
+
+    def __init__(self, processes: list[subprocess.Popen[bytes]]) -> None:
+        self.pid, self.beside = processes[0].pid, tuple(process.pid for process in processes[1:])
+
+    @property
+    def cores(self) -> list[set[int]]:
+        return [os.sched_getaffinity(pid) for pid in (self.pid, *self.beside)]
+
+
+def test_whose_turn_it_is_has_the_cores_of_servers_for_itself() -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        pytest.skip("one core")
+    split = Split(frozenset(cores[:1]), frozenset(cores[1:2]))
+    with ExitStack() as stack:
+        sleepers = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
+        for sleeper in sleepers:
+            stack.callback(sleeper.wait)
+            stack.callback(sleeper.kill)
+        one, other = Idle(sleepers[:2]), Idle(sleepers[2:])
+        stands = [Stand(cast(Any, t), cast(Any, None), Options(), [], split) for t in (one, other)]
+        stands[0].others, stands[1].others = [cast(Any, other)], [cast(Any, one)]
+        stands[0].take_turn()
+        assert (one.cores, other.cores) == ([{cores[0]}] * 2, [{cores[1]}])
+        stands[1].take_turn()
+        assert (one.cores, other.cores) == ([{cores[1]}] * 2, [{cores[0]}])
