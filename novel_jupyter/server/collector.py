@@ -21,8 +21,6 @@ SHARE: Final = 0.25
 """… and at least this share of those who are here: then looks cost the same however many they are (the rule
 by which Python itself spaces its full looks).
 """
-
-
 YOUNG: Final = 1_000
 """Objects that are looked at, a millisecond, as soon as there are so many new ones."""
 MADE: Final = 100

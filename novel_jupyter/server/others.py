@@ -13,7 +13,7 @@ from typing import Final
 
 from .config import Config
 from .events_log import Log
-from .ports import Store, StoreError
+from .ports import Store
 
 EVERY: Final = 1.0
 """Seconds between two questions at most."""
@@ -39,13 +39,15 @@ class Others:
     async def _ask(self) -> None:
         try:
             told = await self._store.foreign()
-        except StoreError as error:
+        except Exception as error:
             self._log.failure("foreign", error)
             told = None
         finally:
             self._asking = None
-        if told is None or told != self._last:
-            self.wrote_at = time.monotonic() if told is not None else float("inf")
+        if told is None:
+            self.wrote_at = float("inf")
+        elif told != self._last:
+            self.wrote_at = time.monotonic()
         self._last = told
 
     async def close(self) -> None:

@@ -132,7 +132,10 @@ class Rechecks:
         del self._asking[connection_id]
         if self._closed:
             return
-        failed = done.cancelled() or done.exception() is not None  # whoever may stay is asked again
+        error = None if done.cancelled() else done.exception()
+        if error is not None:
+            self._log.failure("recheck", error)
+        failed = done.cancelled() or error is not None  # whoever may stay is asked again
         heappush(self._due, (self._now + SOON if failed else done.result(), connection_id))
         self.every(self._now)
 

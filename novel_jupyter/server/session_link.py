@@ -1,7 +1,8 @@
 """A session's tie to the other servers that have it open: what they say is heard, what happens here is told.
 
 Law: nothing that comes over the bus is decided by; it shows things sooner. The log and the rows of who is
-where are looked at now and then, whatever was or was not said (SPEC R94, R95).
+where are looked at now and then, whatever was or was not said, unless it is known that nobody else wrote or
+that nobody else is there (SPEC R94, R95; S22, B9).
 Parts: `SessionLink`, `Elsewhere` (what it needs of the session).
 """
 

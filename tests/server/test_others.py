@@ -57,7 +57,7 @@ async def test_a_change_is_a_write_by_somebody_else() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("unknown", [None, StoreUnavailable("locked", unknown=False)])
+@pytest.mark.parametrize("unknown", [None, StoreUnavailable("locked", unknown=False), ValueError("strange")])
 async def test_what_nobody_knows_is_one_too(unknown: object) -> None:
     others = of(Told("a", unknown, "a", "a"))
     await ask(others, 0.0)
