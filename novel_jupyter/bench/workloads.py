@@ -145,7 +145,9 @@ def huge(run: Run) -> Result:
 
 
 def many(run: Run) -> Result:
-    """Ten times as many sessions at the same rate: the cost of a delivery should not change."""
+    """Ten times as many sessions at the same rate: what a delivery costs beside the upkeep of the people who
+    are there should not change.
+    """
     options = run.options
     shapes = [
         (f"{options.sessions * 10} × {options.people}", options.sessions * 10, options.people),
@@ -165,11 +167,29 @@ def _shapes(run: Run, shapes: list[tuple[str, int, int]], among: list[str]) -> l
         rate = (options.rate or STEADY / options.people) * options.people / each
         run.say(f"  {text}")
         with stands(run, targets, count, each, host=True) as found:
+            before = [stand.upkeep() for stand in found]
             these = fixed(run, found, [Stream("r", "host", rate, options.size)], EACH, _each)
-        for row in these:
+            after = [stand.upkeep() for stand in found]
+        for row, *quiet in zip(these, before, after, strict=True):
             row.server = f"{row.server} {text}"
+            row.more |= _parts(row, sum(quiet) / len(quiet), count * each)
         rows += these
     return rows
+
+
+def _parts(row: Row, upkeep: float, people: int) -> dict[str, object]:
+    """What of a delivery's cost is upkeep, which grows with the people who are there and not with what they
+    say.
+    """
+    window = row.window
+    if window is None or not window.deliveries:
+        return {}
+    of_each = 1e6 * upkeep / window.deliveries
+    return {
+        "upkeep_cores": round(upkeep, 4),
+        "upkeep_µs_a_person": round(1e6 * upkeep / people, 2),
+        "µs_without_upkeep": [round(value - of_each, 2) for value in row.values],
+    }
 
 
 def slow(run: Run) -> Result:

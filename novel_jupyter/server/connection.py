@@ -65,6 +65,8 @@ class Connection:
         self.bucket = TokenBucket(config.frames_per_second, config.frames_burst)
         self.strikes = 0
         self.on_resync: Callable[[], None] = lambda: None
+        self.on_busy: Callable[[], None] = lambda: None
+        """Called when something waits and the socket still has earlier bytes to send."""
         self.ping: Callable[[], None] = lambda: None
         self.ask_again: Callable[[], Awaitable[Principal | int]] | None = None
         """Who the client is by now, or the code to close with (see `recheck`); None: its token says how long.
@@ -127,7 +129,10 @@ class Connection:
 
     def flush(self) -> None:
         """Hand the socket what waits, unless it still has earlier bytes to send."""
-        if self.closed or self._wire.busy:
+        if self.closed:
+            return
+        if self._wire.busy:
+            self.on_busy()
             return
         if (self._outbox.needs_resync or self._stale) and not self.choked:
             metrics.RESYNCS.inc()
@@ -149,6 +154,11 @@ class Connection:
 
     def _wake(self) -> None:
         self._flusher.wake(self)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits to be sent."""
+        return self._outbox.has_more
 
     def stalled_for(self, now: float) -> float:
         """Seconds for which something has waited in the outbox without any of it leaving."""

@@ -20,7 +20,8 @@ from tornado.iostream import IOStream, StreamClosedError
 from tornado.util import _websocket_mask
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol13
 
-TEXT_FINAL = 0x81
+TEXT_FINAL, PING_FINAL, PONG_FINAL = 0x81, 0x89, 0x8A
+PING = bytes((PING_FINAL, 0))
 MASKED = 0x80
 READ_BYTES = 65536
 NEEDED = ("_handle_read", "_start_read", "_add_io_state", "_read_future", "_read_buffer_size")
@@ -128,8 +129,9 @@ class Protocol(WebSocketProtocol13):
 
 
 class Reader:
-    """Handles short text frames in the event that brings them. Tornado asks the stream for each part of a
-    frame, which costs more than all else that is done with such a one; it still does so for every other.
+    """Handles short text frames, and pongs, in the event that brings them. Tornado asks the stream for each
+    part of a frame, which costs more than all else that is done with such a one; it still does so for every
+    other.
     """
 
     __slots__ = ("_at", "_handled", "_protocol", "_stream", "_unread", "_until")
@@ -170,14 +172,17 @@ class Reader:
         self._unread, self._at = self._unread[self._at :] + data if self._unread else data, 0
 
     def _handle_plain(self) -> bool:
-        """Handle the short text frames that are there whole. Whether more of them may come: not while one is
-        being handled, nor when something else is next.
+        """Handle the short text frames and the pongs that are there whole. Whether more of them may come: not
+        while one is being handled, nor when something else is next.
         """
         unread, at, end = self._unread, self._at, len(self._unread)
         protocol = self._protocol
         try:
             while at < end:
-                if unread[at] != TEXT_FINAL or protocol._fragmented_message_buffer is not None:
+                kind = unread[at]
+                if kind != PONG_FINAL and (
+                    kind != TEXT_FINAL or protocol._fragmented_message_buffer is not None
+                ):
                     return False
                 if end < at + 6:
                     return end < at + 2 or unread[at + 1] >= MASKED
@@ -186,13 +191,15 @@ class Reader:
                     size, head = int.from_bytes(unread[at + 2 : at + 4], "big"), 8
                 if not 0 <= size <= protocol.params.max_message_size or unread[at + 1] == 0xFF:
                     return False
+                if kind == PONG_FINAL and head > 6:
+                    return False  # no control frame is so long
                 start = at + head
                 if end < start + size:
                     return True
                 at = start + size
                 protocol._wire_bytes_in += head + size
                 data = _websocket_mask(unread[start - 4 : start], unread[start:at])
-                self._handled = protocol._handle_message(1, data)
+                self._handled = protocol._handle_message(kind & 0xF, data)
                 if self._handled is not None:
                     return False
             return True
@@ -248,6 +255,16 @@ class Wire:
     def busy(self) -> bool:
         """Whether earlier bytes still wait for the reader."""
         return self._waiting
+
+    def ping(self) -> None:
+        """Ask whether anybody is there; a pong is heard as every frame is."""
+        connection = self._handler.ws_connection
+        if connection is None or connection.is_closing():
+            return
+        if self._stream is None:
+            self._handler.ping()
+        else:
+            self.write([PING], _nothing)
 
     def write(self, frames: list[bytes], done: Callable[[], None]) -> bool:
         """Write whole frames; False when the socket is gone. `done` is called once they have left, if they

@@ -12,7 +12,7 @@ import random
 import secrets
 import time
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from contextlib import suppress
 from functools import partial
 
@@ -34,6 +34,7 @@ from .events_log import Log
 from .frames import message
 from .guests import Guests, Tickets, guest_of
 from .identity import KernelTokens
+from .looks import Looks
 from .node import NodeLife
 from .others import Others
 from .ports import SessionInfo, SessionNotFound, Store
@@ -48,10 +49,8 @@ GOODBYE = 2.0
 """Seconds that a draining server gives its clients to answer the close of their socket."""
 AT_ONCE = 50
 """Connections or sessions that the timer looks after without a pause: about a millisecond."""
-PATIENCE = 2.0
-"""Seconds at most between two looks at a connection: who may be here no more is out so soon."""
-LOOKS = 4
-"""Looks at a connection in the shortest of its times, and rounds of the timer for one at a calm session."""
+CALM, ALONE_CALM = 4, 10
+"""Rounds of the timer for one look at a session in which nothing is due, and where no other server is."""
 
 
 class Hub:
@@ -71,8 +70,7 @@ class Hub:
         self.connections: dict[str, Connection] = {}
         self._connections_of: Counter[str] = Counter()
         self._alone = asyncio.Event()
-        self._looks: deque[Connection] = deque()
-        """Connections in the order in which the timer looks at them next."""
+        self._looks = Looks(self.connections, config)
         self._sessions: dict[str, asyncio.Task[Session]] = {}
         self._live: dict[str, Session] = {}
         self._closing: dict[str, asyncio.Task[None]] = {}
@@ -81,10 +79,8 @@ class Hub:
         self._clock = Clock()
         self._sweep = Sweep()
         self._others = Others(store, config, log)
-        shortest = min(config.ping_interval, config.pong_timeout, config.stall_timeout)
-        self._patience = min(PATIENCE, shortest / LOOKS)
-        """Seconds between two looks at a connection."""
-        self._calm = min(LOOKS * config.timer, config.node_beat / 2, config.head_check / 2)
+        self._alone_calm = min(ALONE_CALM * config.timer, config.head_check / 2)
+        self._calm = min(CALM * config.timer, config.node_beat / 2, config.head_check / 2)
         """Seconds between two looks at a session in which nothing is due."""
         self.node = NodeLife(self)
         self.guests = Guests(self)
@@ -214,17 +210,8 @@ class Hub:
         self.node.every(now)
         self._others.every(now)
         self._rechecks.every(now)
-        looks, count = self._looks, 0
-        while looks and looks[0].look_at <= now:
-            connection = looks.popleft()
-            if self.connections.get(connection.id) is not connection:
-                self._sweep.left()  # nobody holds it any more
-                continue
-            connection.look_at = now + self._patience
-            looks.append(connection)
-            if not connection.closed:
-                self._look_at(connection, now)
-            count += 1
+        for count, connection in enumerate(self._looks.due(now), 1):
+            self._look_at(connection, now)
             if count % AT_ONCE == 0:
                 await asyncio.sleep(0)
         for count, session in enumerate([s for s in self._live.values() if s.look_at <= now], 1):
@@ -250,7 +237,7 @@ class Hub:
     def _look_after(self, session: Session, now: float) -> None:
         try:
             soon = session.every(now)
-            session.look_at = 0.0 if soon else now + self._calm
+            session.look_at = 0.0 if soon else now + (self._alone_calm if self.bus.is_alone else self._calm)
         except Exception as error:  # one session's fault is not the others'
             self.log.failure("session_timer", error, session=session.id)
         idle = session.idle_since()
@@ -300,16 +287,18 @@ class Hub:
         # Those who came together are not pinged together for ever.
         connection.last_ping -= random.uniform(0.0, 0.3) * self.config.ping_interval
         self.connections[connection.id] = connection
-        self._looks.appendleft(connection)
+        self._looks.add(connection)
         self._rechecks.add(connection, time.monotonic())
         self._connections_of[user_id] += 1
         connection.on_resync = lambda: self._resync(connection)
+        connection.on_busy = lambda: self._looks.soon(connection, time.monotonic())
         metrics.CONNECTIONS.set(len(self.connections))
 
     def remove(self, connection: Connection) -> None:
         connection.gone()
         if self.connections.pop(connection.id, None) is None:
             return
+        self._sweep.left()
         user_id = connection.principal.user_id
         self._connections_of[user_id] -= 1
         if not self._connections_of[user_id]:

@@ -182,13 +182,12 @@ class Session:
             self.whereabouts.who(),
             self.narration.provisional(self.view(connection.principal)),
         )
-        head = self.live.head
         send(
             message(
                 "state_sync",
                 data,
                 session_id=self.id,
-                sequence_id=head.sequence_id,
+                sequence_id=self.live.head.sequence_id,
                 id=id,
                 timestamp=self._now(),
             )
@@ -242,6 +241,7 @@ class Session:
         self.live.ask(asked)
 
     def cursor(self, connection: Connection, cursor: Cursor) -> None:
+        self.look_at = 0.0  # it will expire
         self.whereabouts.cursor(connection, cursor)
 
     def relay(self, connection: Connection, data: Chunk | Progress) -> None:
@@ -252,6 +252,7 @@ class Session:
         if isinstance(data, Chunk):
             self.narration.add(data)
         else:
+            self.look_at = 0.0  # it will expire
             self.whereabouts.progress(data)
             self.link.publish({"k": "progress", "data": data.model_dump(mode="json")})
 
@@ -311,12 +312,11 @@ class Session:
             subscriber.connection.error(refused.data(), id=made.message.id, session_id=self.id)
 
     def _removed(self, user_id: str) -> None:
+        refused = Refused("forbidden", "you were removed from this session")
         for subscriber in self.subscribers.of_user(user_id) + self.subscribers.of_kernels_of(user_id):
             connection = subscriber.connection
             self.leave(connection)
-            connection.error(
-                Refused("forbidden", "you were removed from this session").data(), session_id=self.id
-            )
+            connection.error(refused.data(), session_id=self.id)
             if not connection.sessions:
                 connection.close(4503)
 

@@ -114,16 +114,17 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
             self.close(4001, "draining")
             return
         self.set_nodelay(True)
+        wire = Wire(self)
         connection = Connection(
             secrets.token_hex(8),
             self.who,
             self.expires,
-            Wire(self),
+            wire,
             self._end,
             self.hub.config,
             self.hub.flusher,
         )
-        connection.ping = self._ping
+        connection.ping = wire.ping
         if not self.who.is_kernel and self.who.only is None:
             connection.ask_again = partial(again, self, given_cookies(self), self.hub.config.scope_roles)
         try:
@@ -148,10 +149,6 @@ class NovelSocket(WebSocketMixin, IdentityMixin, WebSocketHandler, JupyterHandle
 
     def _end(self, code: int, reason: str) -> None:
         self.close(code, reason)
-
-    def _ping(self) -> None:
-        if self.ws_connection is not None and not self.ws_connection.is_closing():
-            self.ping(b"")
 
     def on_pong(self, data: bytes) -> None:
         if self.connection:

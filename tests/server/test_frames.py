@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from asyncio import Future, get_running_loop, sleep
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -56,6 +57,9 @@ class Handler:
         self.futures: list[Future[None]] = []
         self.closed = False
 
+    def ping(self) -> None:
+        self.sent.append("ping")
+
     def write_message(self, text: str) -> Future[None]:
         if self.closed:
             raise WebSocketClosedError
@@ -79,3 +83,16 @@ async def test_without_the_private_side_the_same_bytes_go_as_messages() -> None:
     handler.closed = True
     assert not wire.write([frame(b"four")], lambda: left.append(True))
     assert not wire.busy
+
+
+def test_without_the_private_side_tornado_pings() -> None:
+    handler = Handler()
+    wire = Wire(cast(WebSocketHandler, handler))
+    wire.ping()
+    assert handler.sent == [], "it is gone"
+    handler.ws_connection = SimpleNamespace(is_closing=lambda: False)
+    wire.ping()
+    assert handler.sent == ["ping"]
+    handler.ws_connection = SimpleNamespace(is_closing=lambda: True)
+    wire.ping()
+    assert handler.sent == ["ping"]

@@ -48,7 +48,9 @@ class Heard:
 
     def __init__(self) -> None:
         self.messages: list[str | bytes] = []
+        self.pongs: list[bytes] = []
         self.closed: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self.came = asyncio.Event()
         self.waiting = asyncio.Event()
         self.gate = asyncio.Event()
         self.socket: Socket | None = None
@@ -72,9 +74,14 @@ class Socket(WebSocketHandler):
         if isinstance(message, str) and message.startswith("wait"):
             return self._later(message)
         self.heard.messages.append(message)
+        self.heard.came.set()
         if message == "fail":
             raise ValueError("a fault of the handler")
         return None
+
+    def on_pong(self, data: bytes) -> None:
+        self.heard.pongs.append(data)
+        self.heard.came.set()
 
     async def _later(self, message: str) -> None:
         self.heard.waiting.set()
@@ -109,16 +116,20 @@ async def speaking() -> AsyncIterator[tuple[Heard, asyncio.StreamReader, asyncio
         await asyncio.wait_for(heard.closed, 10)
 
 
-def _many(random: Random) -> tuple[list[bytes], list[str | bytes]]:
-    """Frames of every kind, and the messages that are in them."""
+def _many(random: Random) -> tuple[list[bytes], list[str | bytes], list[bytes]]:
+    """Frames of every kind, the messages that are in them, and the pongs."""
     sent: list[bytes] = []
+    pongs: list[bytes] = []
     messages: list[str | bytes] = []
     for n in range(60):
         size = random.choice([0, 1, 30, 125, 126, 300, 5_000, 65_535, 65_536, MOST])
         text = f"{n}\u00e4{'x' * size}".encode()[:MOST]
-        kind = random.choice(["text", "text", "text", "parts", "binary", "ping"])
+        kind = random.choice(["text", "text", "text", "parts", "binary", "ping", "pong"])
         if kind == "ping":
             sent.append(masked(9, text[:125]))
+        elif kind == "pong":
+            sent.append(masked(10, text[:125]))
+            pongs.append(text[:125])
         elif kind == "binary":
             sent.append(masked(2, text))
             messages.append(text)
@@ -128,15 +139,17 @@ def _many(random: Random) -> tuple[list[bytes], list[str | bytes]]:
         else:
             at = random.randrange(len(text) + 1)
             sent += [masked(1, text[:at], final=False), masked(9, b"between"), masked(0, text[at:])]
+            sent.insert(-1, masked(10))
+            pongs.append(b"")
             messages.append(text.decode())
-    return sent, messages
+    return sent, messages, pongs
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("seed", range(6))
 async def test_frames_come_out_however_they_are_cut(seed: int, reads: str) -> None:
     random = Random(seed)
-    sent, messages = _many(random)
+    sent, messages, pongs = _many(random)
     data = b"".join(sent) + masked(8, CLOSE)
     async with speaking() as (heard, _, writer):
         at = 0
@@ -148,6 +161,7 @@ async def test_frames_come_out_however_they_are_cut(seed: int, reads: str) -> No
             await asyncio.sleep(0)
         assert await asyncio.wait_for(heard.closed, 10) == 1000
     assert heard.messages == messages
+    assert heard.pongs == pongs
 
 
 @pytest.mark.asyncio
@@ -177,6 +191,31 @@ async def test_what_comes_while_one_waits_is_handled_after_it() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_pong_needs_nobody_to_wait_for_it() -> None:
+    """It is most of what a quiet connection costs."""
+    async with speaking() as (heard, reader, writer):
+        writer.write(masked(1, b"here"))
+        await asyncio.wait_for(heard.came.wait(), 10)
+        assert heard.socket is not None
+        heard.socket.wire.ping()
+        assert await asyncio.wait_for(reader.readexactly(2), 10) == b"\x89\x00"
+        protocol = heard.socket.ws_connection
+        assert isinstance(protocol, Protocol)
+        assert protocol._reader is not None
+        until = protocol._reader._until
+        heard.came.clear()
+        writer.write(masked(10) + masked(10, b"again"))
+        await asyncio.wait_for(heard.came.wait(), 10)
+        assert heard.pongs == [b"", b"again"]
+        assert protocol._reader._until is until, "nothing woke"
+        heard.socket.close()
+        heard.socket.wire.ping()
+        assert await asyncio.wait_for(reader.readexactly(2), 10) == b"\x88\x00", (
+            "a close, and nothing after it"
+        )
+
+
+@pytest.mark.asyncio
 async def test_a_frame_of_two_bytes_is_not_waited_for_to_grow() -> None:
     """An unmasked ping, which Tornado answers."""
     async with speaking() as (_, reader, writer):
@@ -192,6 +231,7 @@ async def test_a_frame_of_two_bytes_is_not_waited_for_to_grow() -> None:
         (masked(1, b"fail"), ["fail", "logged"]),
         (masked(0, b"of nothing"), []),
         (b"\xf1\x80" + MASK, []),  # reserved bits
+        (masked(10, b"x" * 126), []),  # a control frame that is too long
         (masked(1, b"begun", final=False) + masked(1, b"other"), []),
         (b"\x81\xff" + struct.pack(">Q", MOST + 1) + MASK, []),
     ],
