@@ -2,8 +2,8 @@
 
 Law: what is asked between two rounds is decided and stored together, and each round costs something of its
 own. A server with time to spare answers at once; one that has none takes more into each round and so gets
-through more. The rule is that of a queue with one server, whose waiting grows as 1/(1 - load); where little
-is to spare rounds grow as its square, so that they are long before the queue is.
+through more. The waiting in a queue with one server grows as 1/(1 - load); rounds grow as the square of that,
+so that they are short while there is time, and long before the queue is.
 Parts: `Pace`, `Gate`.
 """
 
@@ -14,19 +14,17 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-LEAST: Final = 0.001
+LEAST: Final = 0.00025
 MOST: Final = 0.04
 """Seconds: what a person does not notice."""
-LITTLE: Final = 0.25
-"""Share of the time to spare below which the square holds."""
 _WINDOW: Final = 0.1
 """Seconds over which the load is averaged, about."""
 
 
 class Pace:
-    """`due` is `least / (1 - load)` seconds after the last `begin`, times `LITTLE / (1 - load)` where that is
-    more than 1, at most `most`; `load` is the share of the time for which this process computes, all threads
-    together: they share one lock, and perhaps one core. With `least` 0 it is always due.
+    """`due` is `least / (1 - load)²` seconds after the last `begin`, at most `most`; `load` is the share of
+    the time for which this process computes, all threads together: they share one lock, and perhaps one core.
+    With `least` 0 it is always due.
     """
 
     def __init__(
@@ -51,7 +49,7 @@ class Pace:
             self.load += (share - self.load) * min(1.0, passed / _WINDOW)
             self._at, self._computed = now, computed
         spare = max(1.0 - self.load, 1e-9)
-        self.due = now + min(self._most, self._least / spare * max(1.0, LITTLE / spare))
+        self.due = now + min(self._most, self._least / spare**2)
 
 
 class Gate:
