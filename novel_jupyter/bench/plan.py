@@ -23,6 +23,8 @@ from .orders import Stream
 from .targets import REFERENCES, Ours, Reference, Target, missing
 
 OURS: Final = "novel_jupyter"
+QUIET_WINDOWS: Final = 4
+"""Windows for which upkeep is measured: it comes in waves, as people came."""
 
 
 @dataclass(slots=True)
@@ -151,8 +153,10 @@ class Stand:
         )
 
     def upkeep(self) -> float:
-        """Cores that the server takes for people who say nothing."""
-        return self.measure([]).server_cpu
+        """Cores that the server takes for people who say nothing; by default over a round of its pings."""
+        self.take_turn()
+        seconds = QUIET_WINDOWS * self.options.seconds
+        return self.crew.measure(self.target.pid, [], warm=self.options.warm, seconds=seconds).server_cpu
 
 
 @contextmanager

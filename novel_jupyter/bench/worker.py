@@ -186,7 +186,7 @@ class _Run:
         for stream in load.streams:
             self._start(stream)
         probes = [p for group in self._groups for p in group if p.member.counts and p not in self._stalled]
-        if probes:
+        if probes and load.streams:
             self._probe(probes)
         end = tally.end
         while monotonic_ns() < end:

@@ -167,12 +167,11 @@ def _shapes(run: Run, shapes: list[tuple[str, int, int]], among: list[str]) -> l
         rate = (options.rate or STEADY / options.people) * options.people / each
         run.say(f"  {text}")
         with stands(run, targets, count, each, host=True) as found:
-            before = [stand.upkeep() for stand in found]
             these = fixed(run, found, [Stream("r", "host", rate, options.size)], EACH, _each)
-            after = [stand.upkeep() for stand in found]
-        for row, *quiet in zip(these, before, after, strict=True):
+            quiet = [stand.upkeep() for stand in found]
+        for row, upkeep in zip(these, quiet, strict=True):
             row.server = f"{row.server} {text}"
-            row.more |= _parts(row, sum(quiet) / len(quiet), count * each)
+            row.more |= _parts(row, upkeep, count * each)
         rows += these
     return rows
 

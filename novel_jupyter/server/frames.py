@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from orjson import dumps
@@ -261,10 +262,16 @@ class Wire:
         connection = self._handler.ws_connection
         if connection is None or connection.is_closing():
             return
-        if self._stream is None:
-            self._handler.ping()
-        else:
-            self.write([PING], _nothing)
+        stream = self._stream
+        rest = PING if stream is None else _send(stream, PING)
+        if rest is None:
+            return
+        # Nobody is told when it has left: what `busy` says is about frames.
+        with suppress(StreamClosedError, WebSocketClosedError):
+            if stream is None or len(rest) == len(PING):
+                self._handler.ping()
+            else:
+                stream.write(rest)
 
     def write(self, frames: list[bytes], done: Callable[[], None]) -> bool:
         """Write whole frames; False when the socket is gone. `done` is called once they have left, if they

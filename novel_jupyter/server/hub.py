@@ -50,7 +50,7 @@ GOODBYE = 2.0
 AT_ONCE = 50
 """Connections or sessions that the timer looks after without a pause: about a millisecond."""
 CALM, ALONE_CALM = 4, 10
-"""Rounds of the timer for one look at a session in which nothing is due, and where no other server is."""
+"""Rounds of the timer for one look at a session in which nothing is due, and if the bus has no other node."""
 
 
 class Hub:
@@ -211,7 +211,10 @@ class Hub:
         self._others.every(now)
         self._rechecks.every(now)
         for count, connection in enumerate(self._looks.due(now), 1):
-            self._look_at(connection, now)
+            try:
+                self._look_at(connection, now)
+            except Exception as error:  # one connection's fault is not the others'
+                self.log.failure("look", error, connection=connection.id)
             if count % AT_ONCE == 0:
                 await asyncio.sleep(0)
         for count, session in enumerate([s for s in self._live.values() if s.look_at <= now], 1):

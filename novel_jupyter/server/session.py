@@ -252,7 +252,6 @@ class Session:
         if isinstance(data, Chunk):
             self.narration.add(data)
         else:
-            self.look_at = 0.0  # it will expire
             self.whereabouts.progress(data)
             self.link.publish({"k": "progress", "data": data.model_dump(mode="json")})
 
@@ -355,7 +354,7 @@ class Session:
         self._ticking, self.look_at = True, 0.0
 
         def done(reply: Reply) -> None:
-            self._ticking = False
+            self._ticking, self.look_at = False, 0.0
             # While the store was away nothing could follow from who is here; it does as soon as it is back.
             self._tick_missed = reply.data.get("code") == "unavailable"
 
@@ -383,7 +382,7 @@ class Session:
             self._host_gone_since = None
             self.tick(host["token"])
         soon = waiting or deadline or self._loaded or self._tick_missed or not len(self.subscribers)
-        return bool(soon) or self._host_gone_since is not None
+        return bool(soon) or self.live.is_stale or self._host_gone_since is not None
 
     async def close(self) -> None:
         """Finish what was asked, and keep a snapshot for the next load."""

@@ -1,9 +1,10 @@
-"""The two threads of a SQLite store: one writes, in batches, one reads.
+"""The threads of a SQLite store: one writes, in batches, one reads, one carries over what was written.
 
 Law: each thread owns its connection, and the event loop never waits for a lock or a disk. The writer takes
 all that waits (up to a bound) into one transaction and so pays for one fsync; a request that fails does not
 spoil the others. Results reach the loop once per batch. Queues are bounded: who finds one full waits.
-Parts: `Writer` (requests: an `Append`, or a job that runs alone in a savepoint), `Reader` (jobs).
+Parts: `Writer` (requests: an `Append`, or a job that runs alone in a savepoint), `Carrier` (the write-ahead
+log), `Reader` (jobs).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
@@ -27,6 +28,9 @@ Job: TypeAlias = Callable[[sqlite3.Connection], T]
 Connect: TypeAlias = Callable[[], sqlite3.Connection]
 
 BATCH_BYTES: Final = 8 * 1024 * 1024
+PAGE: Final = 4096
+PAGES_OF_A_ROW: Final = 2
+"""About: an edit changes three rows and writes up to six pages; what a batch shares is counted twice."""
 _HARMLESS: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL})
 """Failures after which the connection is as good as before."""
 
@@ -91,9 +95,19 @@ class Writer(_Thread[Any]):
     says when the next one may begin.
     """
 
-    def __init__(self, connect: Connect, *, room: int, batch: int, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        *,
+        room: int,
+        batch: int,
+        pace: Pace | None = None,
+        carrier: Carrier | None = None,
+    ) -> None:
         super().__init__("novel-sqlite-writer", connect, room)
         self._batch = batch
+        self._carrier = carrier
+        self._changes = 0
         self._gate = Gate(pace or Pace(0.0))
         self._hand: asyncio.Handle | None = None
         self._queue: deque[_Ticket] = deque()
@@ -167,6 +181,17 @@ class Writer(_Thread[Any]):
         outcomes = self._commit(batch)
         with suppress(RuntimeError):  # the loop is gone, and everybody who waited with it
             self._loop.call_soon_threadsafe(self._publish, batch, outcomes)
+        if self._carrier is not None and self._connection is not None:
+            try:
+                self._carrier.wrote(self._connection, self._pages(self._connection, batch))
+            except Exception as error:  # what was committed is committed
+                self._recover(error)
+
+    def _pages(self, connection: sqlite3.Connection, batch: Sequence[_Ticket]) -> int:
+        """About how many the batch has added to the write-ahead log."""
+        before, self._changes = self._changes, connection.total_changes
+        rows = self._changes - before if self._changes >= before else self._changes
+        return PAGES_OF_A_ROW * rows + sum(ticket.size for ticket in batch) // PAGE
 
     def _publish(self, batch: Sequence[_Ticket], outcomes: Sequence[object]) -> None:
         self._is_writing = False
@@ -206,6 +231,45 @@ class Writer(_Thread[Any]):
                 unknown = committing and _code(error) != sqlite3.SQLITE_BUSY
                 return [StoreUnavailable(str(error), unknown=unknown) for _ in batch]
             return [error] if len(batch) == 1 else None
+
+
+class Carrier(_Thread[None]):
+    """Carries the write-ahead log over into the file, each time that it has grown by `pages`.
+
+    SQLite would do so within the commit that fills the log, and everybody wait for it: longer, the larger the
+    file and the slower the disk. This thread carries most of it while commits go on, and the writer what has
+    come meanwhile, in between two rounds. That has to be all of it: only then does SQLite begin the log anew.
+    Where it is not (somebody reads an old state), the next time carries that as well, and at a size set by
+    `wal_autocheckpoint` a commit does it after all.
+    """
+
+    def __init__(self, connect: Connect, pages: int) -> None:
+        super().__init__("novel-sqlite-carrier", connect, 1)
+        self._every = pages
+        self._pages = 0
+        self._carrying: Future[None] | None = None
+
+    def wrote(self, connection: sqlite3.Connection, pages: int) -> None:
+        """In the writer's thread, with its connection, between two transactions."""
+        self._pages += pages
+        if self._carrying is None:
+            if self._pages >= self._every:
+                self._pages = 0
+                self._carrying = self._pool.submit(self._carry)
+        elif self._carrying.done():
+            self._carrying = None
+            _carry_over(connection)
+
+    def _carry(self) -> None:
+        try:
+            _carry_over(self._connected())
+        except Exception as error:  # the next time, or a commit
+            self._recover(error)
+
+
+def _carry_over(connection: sqlite3.Connection) -> None:
+    """All that no reader needs where it is, waiting for nobody; nothing while another process does so."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 class Reader(_Thread[Any]):

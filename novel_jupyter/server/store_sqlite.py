@@ -31,8 +31,8 @@ from .ports import (
     check_results,
     parse_cursor,
 )
-from .sqlite_schema import MIGRATIONS, Migration, Synchronous, connect
-from .sqlite_threads import Reader, Writer
+from .sqlite_schema import CHECKPOINT_PAGES, MIGRATIONS, Migration, Synchronous, connect
+from .sqlite_threads import Carrier, Reader, Writer
 
 
 class SqliteStore:
@@ -42,11 +42,13 @@ class SqliteStore:
         self,
         writer: Writer,
         reader: Reader,
+        carrier: Carrier,
         keep_entries: int = 0,
         announce: Callable[[str, Announcement], None] = lambda session_id, announcement: None,
     ) -> None:
         self._writer = writer
         self._reader = reader
+        self._carrier = carrier
         self._keep_entries = keep_entries
         self._announce = announce
 
@@ -60,6 +62,7 @@ class SqliteStore:
         room: int = 1024,
         batch: int = 256,
         pace: float = LEAST,
+        checkpoint_pages: int = CHECKPOINT_PAGES,
         switch_interval: float | None = 0.0005,
         migrations: Sequence[Migration] = MIGRATIONS,
         keep_entries: int = 0,
@@ -68,7 +71,8 @@ class SqliteStore:
         """Open the file, or make it, and bring it to this version.
 
         `busy_timeout`: seconds to wait for another process; `room`: requests that may wait; `batch`: requests
-        of one transaction; `pace`: seconds at least between the beginnings of two (see `Pace`).
+        of one transaction; `pace`: seconds at least between the beginnings of two (see `Pace`);
+        `checkpoint_pages`: pages after which the write-ahead log is carried over into the file.
         `switch_interval` is in seconds (None to leave it) and lowers the process's `sys.setswitchinterval`:
         beside an event loop without a pause, Python's 5 ms starve these threads. `keep_entries`: how many of
         a session's entries to keep (S19), 0 for all. `announce` is told of appends: `LocalBus.announce` (B2).
@@ -77,9 +81,11 @@ class SqliteStore:
         if switch_interval is not None:
             sys.setswitchinterval(min(switch_interval, sys.getswitchinterval()))
         settings = partial(connect, Path(path), synchronous=synchronous, busy_timeout=busy_timeout)
-        writer = Writer(partial(settings, migrations=migrations), room=room, batch=batch, pace=Pace(pace))
+        carrier = Carrier(partial(settings, read_only=True), checkpoint_pages)
+        opening = partial(settings, migrations=migrations)
+        writer = Writer(opening, room=room, batch=batch, pace=Pace(pace), carrier=carrier)
         reader = Reader(partial(settings, read_only=True), room=room)
-        store = cls(writer, reader, keep_entries, announce)
+        store = cls(writer, reader, carrier, keep_entries, announce)
         try:
             await writer.run(lambda connection: None)
         except BaseException:
@@ -154,4 +160,5 @@ class SqliteStore:
 
     async def close(self) -> None:
         await self._writer.close()
+        await self._carrier.close()
         await self._reader.close()

@@ -3,8 +3,8 @@
 Law: nothing of this ships. The server's configuration file calls `install`, which hangs itself around the
 store, the broadcast and the clock, and counts: at the n-th time of one step the process sends itself SIGKILL.
 What the product does between two steps is untouched.
-Parts: `EVERYWHERE` and `IN_SQLITE` (where a server can die, in the order of one command), `install`, the
-clock, the gauges.
+Parts: `EVERYWHERE`, `IN_SQLITE` and `CARRYING` (where a server can die, in the order of one command),
+`install`, the clock, the gauges.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Final
 from prometheus_client import Gauge
 
 from novel_jupyter.server import clock as clocks
-from novel_jupyter.server import live, sqlite_schema, store_sqlite
+from novel_jupyter.server import live, sqlite_schema, sqlite_threads, store_sqlite
 from novel_jupyter.server.connection import Connection, Flusher
 from novel_jupyter.server.sqlite_threads import Writer
 
@@ -45,11 +45,18 @@ IN_SQLITE: Final = (
     "commit",  # … has everything and is about to be committed
     "committed",  # … is committed; the thread has told nobody
 )
+CARRYING: Final = (
+    "carry",  # the write-ahead log is about to be carried over, beside commits or between two
+    "carried",  # … has been
+)
+FEW_PAGES: Final = 60
+"""In the log from which on it is carried over, where the process dies of that."""
 _STATEMENTS: Final = {
     "BEGIN IMMEDIATE": "begin",
     "INSERT INTO entries": "entries",
     "INSERT INTO results": "results",
     "COMMIT": "commit",
+    "PRAGMA wal_checkpoint": "carry",
 }
 
 
@@ -102,9 +109,11 @@ def install(
     _around_broadcast(fuse)
     if clock is not None:
         _wrong_clock(Path(clock))
-    if busy_timeout is not None:
-        opened = store_sqlite.SqliteStore.open
-        store_sqlite.SqliteStore.open = partial(opened, busy_timeout=busy_timeout)  # type: ignore[method-assign]
+    settings: dict[str, Any] = {} if busy_timeout is None else {"busy_timeout": busy_timeout}
+    if step in CARRYING:
+        settings["checkpoint_pages"] = FEW_PAGES
+    opened = store_sqlite.SqliteStore.open
+    store_sqlite.SqliteStore.open = partial(opened, **settings)  # type: ignore[method-assign]
     tasks = Gauge("chaos_tasks", "Tasks of the server's loop")
     tasks.set_function(lambda: len(asyncio.all_tasks()))
 
@@ -133,6 +142,13 @@ def _around_store(fuse: Fuse) -> None:
         return outcomes
 
     Writer._attempt = attempted  # type: ignore[method-assign]
+    carry_over = sqlite_threads._carry_over
+
+    def carried_over(connection: sqlite3.Connection) -> None:
+        carry_over(connection)
+        fuse.reach_in_thread("carried")
+
+    sqlite_threads._carry_over = carried_over
 
 
 def _around_task(owner: Any, name: str, fuse: Fuse, before: str, after: str = "") -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sqlite3
 import time
+import weakref
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -15,9 +16,12 @@ from server.inside import Inside, Listener
 
 from novel_jupyter.core.errors import Refused
 from novel_jupyter.core.limits import Bounds
+from novel_jupyter.core.messages import Cursor
 from novel_jupyter.core.model import DEFAULT_SETTINGS
 from novel_jupyter.core.policy import Principal
+from novel_jupyter.server.connection import Connection
 from novel_jupyter.server.hub import ALONE_CALM, AT_ONCE
+from novel_jupyter.server.looks import PATIENCE
 from novel_jupyter.server.ports import Store
 
 
@@ -179,6 +183,7 @@ async def test_a_session_in_which_nothing_is_due_is_looked_at_seldom(tmp_path: P
         now = time.monotonic()
         await inside.hub._every(now)
         await session.live.settled()
+        await inside.hub._every(now)
         at = now + ALONE_CALM * inside.hub.config.timer
         assert session.look_at == at
         await inside.hub._every(now + 0.2)
@@ -215,11 +220,81 @@ async def test_the_timer_lets_others_run_between_connections(tmp_path: Path) -> 
 async def test_who_left_counts_once_and_is_not_kept(tmp_path: Path) -> None:
     """Whoever comes and goes in thousands would fill the memory until the timer came to them."""
     async with Inside.open(tmp_path) as inside:
-        gone = Listener(inside, "alice").connection
+        gone = Listener(inside, "alice")
         await inside.hub._every(time.monotonic())
-        inside.hub.remove(gone)
-        inside.hub.remove(gone)
+        inside.hub.remove(gone.connection)
+        inside.hub.remove(gone.connection)
         assert inside.hub._sweep._left == 1
-        held = [holder for holder in gc.get_referrers(inside.hub, gone) if holder is inside.hub.__dict__]
-        assert held == []
-        assert gone.id not in inside.hub.connections
+        kept = weakref.ref(gone.connection)
+        del gone
+        gc.collect()
+        assert kept() is None
+
+
+@pytest.mark.asyncio
+async def test_who_does_not_take_what_waits_is_looked_at_sooner(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path) as inside:
+        slow = Listener(inside, "alice")
+        now = time.monotonic()
+        await inside.hub._every(now)
+        planned = slow.connection.look_at
+        assert planned > now + 2 * PATIENCE
+        slow.busy = True
+        slow.connection.durable(b"news")
+        slow.connection.flush()
+        assert slow.connection.look_at < planned
+        stall = inside.hub.config.stall_timeout
+        await inside.hub._every(now + PATIENCE + 1.0)
+        for second in range(int(stall) + 4):
+            await inside.hub._every(now + PATIENCE + 1.0 + second)
+        assert slow.code == 4002
+
+
+@pytest.mark.asyncio
+async def test_a_look_that_breaks_is_not_the_others_fault_nor_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Inside.open(tmp_path) as inside:
+        one, two = Listener(inside, "alice"), Listener(inside, "bob")
+        looked: list[str] = []
+
+        def look_at(connection: Connection, now: float) -> None:
+            looked.append(connection.id)
+            raise ValueError("a fault of ours")
+
+        monkeypatch.setattr(inside.hub, "_look_at", look_at)
+        now = time.monotonic()
+        await inside.hub._every(now)
+        both = {one.connection.id, two.connection.id}
+        assert set(looked) == both
+        looked.clear()
+        await inside.hub._every(now + inside.hub.config.pong_timeout)
+        assert set(looked) == both
+
+
+@pytest.mark.asyncio
+async def test_a_session_is_looked_at_when_a_cursor_may_expire_and_while_its_store_is_away(
+    tmp_path: Path,
+) -> None:
+    async with Inside.open(tmp_path, presence_grace=0.0) as inside:
+        session = await inside.session("alice")
+        alice = Listener(inside, "alice")
+        await alice.join(session)
+        await session.live.settled()
+        now = time.monotonic()
+        await inside.hub._every(now)
+        assert session.look_at > now
+        session.cursor(alice.connection, Cursor(target="/scene/notes", position=3, typing=True))
+        assert session.look_at == 0.0
+        await inside.hub._every(now + 0.2)
+        assert session.look_at == 0.0, "it has not yet expired"
+        session.whereabouts.leave(alice.connection, True)
+        session.expire()
+        await session.live.settled()
+        await alice.join(session)
+        await session.live.settled()
+        await inside.hub._every(now + 0.4)
+        assert session.look_at > now
+        session.look_at, session.live.is_stale = 0.0, True
+        await inside.hub._every(now + 0.6)
+        assert session.look_at == 0.0
