@@ -47,8 +47,8 @@ SETTLE = 5.0
 """Seconds that a draining server gives its sessions to finish what was asked."""
 GOODBYE = 2.0
 """Seconds that a draining server gives its clients to answer the close of their socket."""
-AT_ONCE = 50
-"""Connections or sessions that the timer looks after without a pause: about a millisecond."""
+AT_ONCE = 20
+"""Connections or sessions that the timer looks after without a pause: a part of a millisecond."""
 CALM, ALONE_CALM = 4, 10
 """Rounds of the timer for one look at a session in which nothing is due, and if the bus has no other node."""
 

@@ -3,7 +3,8 @@
 Law: the question is put to the identity provider and the authorizer as if the client came anew, with what
 it brought at its handshake and the cookies that it was given there, and past what they keep of earlier
 answers. Only an answer closes a socket: while whoever knows is away, everybody stays and is asked again soon.
-Questions are spread over the interval, and few are open at a time.
+Questions are spread over the interval, few are open at a time, and no two are put in one moment: what people
+say waits for one at most.
 Parts: `again` (one question), `Rechecks` (when, and what follows).
 """
 
@@ -32,6 +33,8 @@ from .events_log import Log
 from .identity import person
 
 AT_ONCE: Final = 8
+GAP: Final = 0.002
+"""Seconds between two questions: most providers answer in the loop, and a thousand may be due in a moment."""
 ANSWER_SECONDS: Final = 15.0
 SOON: Final = 5.0
 """Seconds after which a question that nobody could answer is put again."""
@@ -103,9 +106,13 @@ class Rechecks:
     all open ones.
     """
 
-    def __init__(self, connections: Mapping[str, Connection], interval: float, log: Log) -> None:
+    def __init__(
+        self, connections: Mapping[str, Connection], interval: float, log: Log, gap: float = GAP
+    ) -> None:
         self._connections = connections
         self._interval = interval
+        self._gap = gap
+        self._timer: asyncio.TimerHandle | None = None
         self._log = log
         self._due: list[tuple[float, str]] = []
         """A heap: when the connection is to be asked next. Those that are asked are not in it."""
@@ -119,14 +126,21 @@ class Rechecks:
             heappush(self._due, (self._next(now), connection.id))
 
     def every(self, now: float) -> None:
-        """Put the questions that are due, as far as there is room."""
+        """Put the questions that are due, one after another, as far as there is room."""
         self._now = now
-        while self._due and self._due[0][0] <= now and len(self._asking) < AT_ONCE:
+        if self._timer is None:
+            self._put()
+
+    def _put(self) -> None:
+        self._timer = None
+        while self._due and self._due[0][0] <= self._now and len(self._asking) < AT_ONCE:
             _, id = heappop(self._due)
             connection = self._connections.get(id)
             if connection is not None and not connection.closed:
-                task = self._asking[id] = asyncio.create_task(self._ask(connection, now))
+                task = self._asking[id] = asyncio.create_task(self._ask(connection, self._now))
                 task.add_done_callback(partial(self._asked, id))
+                self._timer = asyncio.get_running_loop().call_later(self._gap, self._put)
+                return
 
     def _asked(self, connection_id: str, done: asyncio.Task[float]) -> None:
         del self._asking[connection_id]
@@ -172,6 +186,8 @@ class Rechecks:
     async def close(self) -> None:
         self._closed = True
         self._due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
         for task in list(self._asking.values()):
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)

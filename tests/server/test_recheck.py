@@ -173,7 +173,7 @@ class Crowd:
         for n, listener in enumerate(self.listeners):
             listener.connection.ask_again = self._asker(n)
         connections = inside.hub.connections
-        self.rechecks = Rechecks(connections, 10.0, Log(logging.getLogger("novel_jupyter.tests")))
+        self.rechecks = Rechecks(connections, 10.0, Log(logging.getLogger("novel_jupyter.tests")), gap=0.0)
         for listener in self.listeners:
             self.rechecks.add(listener.connection, 0.0)
 
@@ -188,7 +188,11 @@ class Crowd:
 
     async def every(self, now: float) -> None:
         self.rechecks.every(now)
-        await asyncio.sleep(0)
+        await self.settled()
+
+    async def settled(self) -> None:
+        for _ in range(5 * len(self.listeners)):
+            await asyncio.sleep(0)
 
     async def answer(self, say: Callable[[int], Principal | int | Exception]) -> None:
         answered, self.open = self.open, []
@@ -198,8 +202,7 @@ class Crowd:
                 future.set_exception(said)
             else:
                 future.set_result(said)
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await self.settled()
 
 
 def same(n: int) -> Principal:
@@ -224,6 +227,28 @@ async def test_questions_are_spread_over_the_interval_and_few_are_open(tmp_path:
         assert sorted(crowd.asked) == list(range(3 * AT_ONCE)), "each once, within its interval"
         await crowd.every(12.0)
         assert len(crowd.asked) == 3 * AT_ONCE
+        await crowd.rechecks.close()
+
+
+@pytest.mark.asyncio
+async def test_no_two_are_put_in_one_moment(tmp_path: Path) -> None:
+    """Each takes a part of a millisecond, and what people say would wait for all of them."""
+    async with Inside.open(tmp_path) as inside:
+        crowd = Crowd(inside, 2 * AT_ONCE)
+        loop, at, done = asyncio.get_running_loop(), list[float](), asyncio.Event()
+        for listener in crowd.listeners:
+
+            async def ask(who: Principal = listener.connection.principal) -> Principal:
+                at.append(loop.time())
+                if len(at) == len(crowd.listeners):
+                    done.set()
+                return who
+
+            listener.connection.ask_again = ask
+        crowd.rechecks._gap = 0.005
+        crowd.rechecks.every(9.1)
+        await asyncio.wait_for(done.wait(), 10)
+        assert at[-1] - at[0] >= 0.5 * 0.005 * (len(at) - 1)
         await crowd.rechecks.close()
 
 
