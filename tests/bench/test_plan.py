@@ -15,8 +15,9 @@ from novel_jupyter.bench.crew import Window
 from novel_jupyter.bench.machine import Split, described
 from novel_jupyter.bench.options import Options
 from novel_jupyter.bench.orders import Stream
-from novel_jupyter.bench.plan import Result, Run, Stand, fixed, highest, search
+from novel_jupyter.bench.plan import Result, Row, Run, Stand, fixed, highest, search
 from novel_jupyter.bench.report import as_json, table
+from novel_jupyter.bench.workloads import _parts
 
 WINDOW = Window(
     *(0.0, 0.0, 1.0, 5.0, 6.0, 0, 0, 0.1, 0.1, 0.2, 0.5, 0.2, 0.0, 30.0, 300.0, 1.0, 10.0),
@@ -135,3 +136,14 @@ def test_whose_turn_it_is_has_the_cores_of_servers_for_itself() -> None:
         assert (one.cores, other.cores) == ([{cores[0]}] * 2, [{cores[1]}])
         stands[1].take_turn()
         assert (one.cores, other.cores) == ([{cores[1]}] * 2, [{cores[0]}])
+
+
+def test_what_people_cost_who_say_nothing_is_taken_from_what_a_delivery_costs() -> None:
+    """0.05 core beside 10,000 deliveries a second: 5 µs for each of them, 50 for each of 1,000 people."""
+    row = Row("ours", "", "µs", [20.0, 25.0], replace(WINDOW, deliveries=10_000.0))
+    assert _parts(row, 0.05, 1_000) == {
+        "upkeep_cores": 0.05,
+        "upkeep_µs_a_person": 50.0,
+        "µs_without_upkeep": [15.0, 20.0],
+    }
+    assert _parts(replace(row, window=None), 0.05, 1_000) == {}
