@@ -145,18 +145,16 @@ class Stand:
             _place(target, self.split.clients)
         _place(self.target, self.split.servers)
 
-    def measure(self, streams: Sequence[Stream], stalled: float = 0.0) -> Window:
-        options = self.options
+    def measure(self, streams: Sequence[Stream], stalled: float = 0.0, windows: int = 1) -> Window:
         self.take_turn()
+        warm, seconds = self.options.warm, windows * self.options.seconds
         return self.crew.measure(
-            self.target.pid, streams, warm=options.warm, seconds=options.seconds, stalled=stalled, drain=10.0
+            self.target.pid, streams, warm=warm, seconds=seconds, stalled=stalled, drain=10.0
         )
 
     def upkeep(self) -> float:
         """Cores that the server takes for people who say nothing; by default over a round of its pings."""
-        self.take_turn()
-        seconds = QUIET_WINDOWS * self.options.seconds
-        return self.crew.measure(self.target.pid, [], warm=self.options.warm, seconds=seconds).server_cpu
+        return self.measure([], windows=QUIET_WINDOWS).server_cpu
 
 
 @contextmanager

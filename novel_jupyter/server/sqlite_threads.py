@@ -96,13 +96,7 @@ class Writer(_Thread[Any]):
     """
 
     def __init__(
-        self,
-        connect: Connect,
-        *,
-        room: int,
-        batch: int,
-        pace: Pace | None = None,
-        carrier: Carrier | None = None,
+        self, connect: Connect, carrier: Carrier, *, room: int, batch: int, pace: Pace | None = None
     ) -> None:
         super().__init__("novel-sqlite-writer", connect, room)
         self._batch = batch
@@ -181,7 +175,7 @@ class Writer(_Thread[Any]):
         outcomes = self._commit(batch)
         with suppress(RuntimeError):  # the loop is gone, and everybody who waited with it
             self._loop.call_soon_threadsafe(self._publish, batch, outcomes)
-        if self._carrier is not None and self._connection is not None:
+        if self._connection is not None:
             try:
                 self._carrier.wrote(self._connection, self._pages(self._connection, batch))
             except Exception as error:  # what was committed is committed

@@ -83,7 +83,7 @@ class SqliteStore:
         settings = partial(connect, Path(path), synchronous=synchronous, busy_timeout=busy_timeout)
         carrier = Carrier(partial(settings, read_only=True), checkpoint_pages)
         opening = partial(settings, migrations=migrations)
-        writer = Writer(opening, room=room, batch=batch, pace=Pace(pace), carrier=carrier)
+        writer = Writer(opening, carrier, room=room, batch=batch, pace=Pace(pace))
         reader = Reader(partial(settings, read_only=True), room=room)
         store = cls(writer, reader, carrier, keep_entries, announce)
         try:

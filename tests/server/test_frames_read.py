@@ -116,6 +116,14 @@ async def speaking() -> AsyncIterator[tuple[Heard, asyncio.StreamReader, asyncio
         await asyncio.wait_for(heard.closed, 10)
 
 
+def reader_of(heard: Heard) -> Reader:
+    """What the server reads this client with. It is ours, else Tornado would be all that is tested here."""
+    assert heard.socket is not None
+    assert isinstance(heard.socket.ws_connection, Protocol)
+    assert isinstance(heard.socket.ws_connection._reader, Reader)
+    return heard.socket.ws_connection._reader
+
+
 def _many(random: Random) -> tuple[list[bytes], list[str | bytes], list[bytes]]:
     """Frames of every kind, the messages that are in them, and the pongs."""
     sent: list[bytes] = []
@@ -166,13 +174,10 @@ async def test_frames_come_out_however_they_are_cut(seed: int, reads: str) -> No
 
 @pytest.mark.asyncio
 async def test_the_reader_is_in_use() -> None:
-    """Else Tornado would be all that is tested here."""
     async with speaking() as (heard, _, writer):
         writer.write(masked(1, b"wait"))
         await asyncio.wait_for(heard.waiting.wait(), 10)
-        assert heard.socket is not None
-        assert isinstance(heard.socket.ws_connection, Protocol)
-        assert isinstance(heard.socket.ws_connection._reader, Reader)
+        assert isinstance(reader_of(heard), Reader)
         heard.gate.set()
 
 
@@ -199,15 +204,13 @@ async def test_a_pong_needs_nobody_to_wait_for_it() -> None:
         assert heard.socket is not None
         heard.socket.wire.ping()
         assert await asyncio.wait_for(reader.readexactly(2), 10) == b"\x89\x00"
-        protocol = heard.socket.ws_connection
-        assert isinstance(protocol, Protocol)
-        assert protocol._reader is not None
-        until = protocol._reader._until
+        mine = reader_of(heard)
+        until = mine._until
         heard.came.clear()
         writer.write(masked(10) + masked(10, b"again"))
         await asyncio.wait_for(heard.came.wait(), 10)
         assert heard.pongs == [b"", b"again"]
-        assert protocol._reader._until is until, "nothing woke"
+        assert mine._until is until, "nothing woke"
         heard.socket.close()
         heard.socket.wire.ping()
         assert await asyncio.wait_for(reader.readexactly(2), 10) == b"\x88\x00", (

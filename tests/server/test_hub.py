@@ -23,6 +23,16 @@ from novel_jupyter.server.connection import Connection
 from novel_jupyter.server.hub import ALONE_CALM, AT_ONCE
 from novel_jupyter.server.looks import PATIENCE
 from novel_jupyter.server.ports import Store
+from novel_jupyter.server.session import Session
+
+
+async def joined(inside: Inside) -> tuple[Session, Listener]:
+    """A session with alice in it, and nothing left to do."""
+    session = await inside.session("alice")
+    alice = Listener(inside, "alice")
+    await alice.join(session)
+    await session.live.settled()
+    return session, alice
 
 
 @pytest.mark.asyncio
@@ -132,10 +142,7 @@ async def test_who_has_just_appended_does_not_look_at_the_store(tmp_path: Path) 
     async with Inside.open(
         tmp_path, lambda store: cast(Store, Watched(store)), head_check=60.0, node_beat=0.0
     ) as inside:
-        session = await inside.session("alice")
-        alice = Listener(inside, "alice")
-        await alice.join(session)
-        await session.live.settled()
+        session, _ = await joined(inside)
         now = time.monotonic()
         looks.clear()
         await inside.hub._every(now + 59.0)
@@ -151,10 +158,7 @@ async def test_nobody_looks_at_a_store_to_which_nobody_else_writes(tmp_path: Pat
     """S22: one question for all of them; a write by another program sends each to its own log."""
     patient: dict[str, Any] = {"pong_timeout": 1000.0, "idle_timeout": 1000.0}
     async with Inside.open(tmp_path, head_check=10.0, **patient) as inside:
-        session = await inside.session("alice")
-        alice = Listener(inside, "alice")
-        await alice.join(session)
-        await session.live.settled()
+        session, _ = await joined(inside)
         now, others = time.monotonic(), inside.hub._others
         others.every(now)
         assert others._asking is not None
@@ -176,10 +180,7 @@ async def test_nobody_looks_at_a_store_to_which_nobody_else_writes(tmp_path: Pat
 @pytest.mark.asyncio
 async def test_a_session_in_which_nothing_is_due_is_looked_at_seldom(tmp_path: Path) -> None:
     async with Inside.open(tmp_path, presence_grace=0.0) as inside:
-        session = await inside.session("alice")
-        alice = Listener(inside, "alice")
-        await alice.join(session)
-        await session.live.settled()
+        session, alice = await joined(inside)
         now = time.monotonic()
         await inside.hub._every(now)
         await session.live.settled()
@@ -244,7 +245,6 @@ async def test_who_does_not_take_what_waits_is_looked_at_sooner(tmp_path: Path) 
         slow.connection.flush()
         assert slow.connection.look_at < planned
         stall = inside.hub.config.stall_timeout
-        await inside.hub._every(now + PATIENCE + 1.0)
         for second in range(int(stall) + 4):
             await inside.hub._every(now + PATIENCE + 1.0 + second)
         assert slow.code == 4002
@@ -273,14 +273,9 @@ async def test_a_look_that_breaks_is_not_the_others_fault_nor_the_last(
 
 
 @pytest.mark.asyncio
-async def test_a_session_is_looked_at_when_a_cursor_may_expire_and_while_its_store_is_away(
-    tmp_path: Path,
-) -> None:
+async def test_a_session_is_looked_at_when_a_cursor_may_expire(tmp_path: Path) -> None:
     async with Inside.open(tmp_path, presence_grace=0.0) as inside:
-        session = await inside.session("alice")
-        alice = Listener(inside, "alice")
-        await alice.join(session)
-        await session.live.settled()
+        session, alice = await joined(inside)
         now = time.monotonic()
         await inside.hub._every(now)
         assert session.look_at > now
@@ -288,11 +283,13 @@ async def test_a_session_is_looked_at_when_a_cursor_may_expire_and_while_its_sto
         assert session.look_at == 0.0
         await inside.hub._every(now + 0.2)
         assert session.look_at == 0.0, "it has not yet expired"
-        session.whereabouts.leave(alice.connection, True)
-        session.expire()
-        await session.live.settled()
-        await alice.join(session)
-        await session.live.settled()
+
+
+@pytest.mark.asyncio
+async def test_a_session_is_looked_at_while_its_store_is_away(tmp_path: Path) -> None:
+    async with Inside.open(tmp_path, presence_grace=0.0) as inside:
+        session, _ = await joined(inside)
+        now = time.monotonic()
         await inside.hub._every(now + 0.4)
         assert session.look_at > now
         session.look_at, session.live.is_stale = 0.0, True
