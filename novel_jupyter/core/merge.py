@@ -16,7 +16,6 @@ from typing import Literal, NotRequired, TypeAlias
 from typing_extensions import TypedDict
 
 from .frozen import frozen
-from .merge_index import UNKNOWN as UNKNOWN
 from .merge_index import Author as Author
 from .merge_index import Since
 from .merge_index import Write as Write
@@ -29,6 +28,7 @@ from .merge_strategies import MergeRules as MergeRules
 from .merge_strategies import Resolution as Resolution
 from .merge_strategies import Strategy as Strategy
 from .model import State
+from .old_values import UNKNOWN
 from .patch import (
     MISSING,
     JsonValue,

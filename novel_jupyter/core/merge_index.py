@@ -11,13 +11,16 @@ Partitions of the rules are left out, because nobody edits them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
+from pydantic_core import to_json
+
+from . import old_values
 from .frozen import frozen
 from .model import RULE_PARTITIONS, State
+from .old_values import UNKNOWN, OldValue, Unknown, Value, chained, first_after, size_of
 from .patch import MISSING, JsonValue, Missing, Op, Path, format_pointer, lookup, parse_pointer, touched
 
 MAX_PATHS: Final = 4096
@@ -56,19 +59,6 @@ class Since:
     by_person: bool = False
 
 
-class _Unknown:
-    """The type of `UNKNOWN`: there was a value, but it is forgotten."""
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN: Final = _Unknown()
-Unknown: TypeAlias = _Unknown
-_Past: TypeAlias = tuple[int, JsonValue | Missing | Unknown, int]
-"""(sequence_id of a write, the value before it, its bytes)."""
-
-
 @frozen
 class _Node:
     last: Write | None = None
@@ -78,7 +68,7 @@ class _Node:
     """The newest write by a person, also at what stood below when this path was written whole."""
     folded: int = 0
     """The newest write below that was forgotten when this path was written whole."""
-    past: tuple[_Past, ...] = ()
+    past: OldValue | None = None
     children: Mapping[str, _Node] = field(default_factory=dict)
     # Over the whole subtree:
     newest: int = 0
@@ -122,11 +112,11 @@ class WriteIndex:
         write, root = Write(event_seq, author), self._root
         for path in touched(ops):
             if path[0] not in self.ignored:
-                value: JsonValue | Missing | Unknown = lookup(state_before, path)
-                size = _size(value)
+                value: Value = lookup(state_before, path)
+                size = size_of(value)
                 if size > MAX_ONE_VALUE:
                     value, size = UNKNOWN, 0
-                root = _written(root, path, write, (event_seq, value, size))
+                root = _written(root, path, write, value, size)
         return self._bounded(root) if root is not self._root else self
 
     def since(self, path: Path, base: int, author: Author) -> Since:
@@ -147,16 +137,17 @@ class WriteIndex:
         """The newest write after `base` to `path`, an ancestor or a descendant; complete from `floor`."""
         return self.since(path, base, Author("", False)).newest
 
-    def value_at(self, path: Path, base: int, current: JsonValue | Missing) -> JsonValue | Missing | Unknown:
+    def value_at(self, path: Path, base: int, current: JsonValue | Missing) -> Value:
         """The value of `path` right after event `base`, where `current` is its value now."""
         nodes, end = self._along(path)
         if base < self.value_floor:
             return UNKNOWN
-        first: tuple[int, JsonValue | Missing | Unknown] | None = None
+        first: tuple[int, Value] | None = None
         for depth, node in enumerate([*nodes, end or _EMPTY]):
-            found = next((past for past in node.past if past[0] > base), None)
-            if found and (first is None or found[0] < first[0]):
-                first = found[0], UNKNOWN if base < node.folded else _inside(found[1], path[depth:])
+            found = first_after(node.past, base)
+            if found and (first is None or found.sequence_id < first[0]):
+                value = UNKNOWN if base < node.folded else _inside(found.value, path[depth:])
+                first = found.sequence_id, value
         if first is not None:
             return first[1]  # what stands below in the tree was written later still
         if end is None or end.newest <= base:
@@ -174,14 +165,16 @@ class WriteIndex:
                     rebuilt[token] = old
         return rebuilt
 
-    def to_json(self) -> dict[str, JsonValue]:
-        """For a snapshot; `from_json` reads it again."""
-        entries: list[JsonValue] = [_dumped(path, node) for path, node in _entries(self._root)]
-        return {"floor": self.floor, "value_floor": self.value_floor, "entries": entries}
+    def dumped(self) -> Iterator[bytes]:
+        """JSON for a snapshot, in pieces; `from_json` reads it again."""
+        yield b'{"floor":%d,"value_floor":%d,"entries":[' % (self.floor, self.value_floor)
+        for count, (path, node) in enumerate(_entries(self._root)):
+            yield (b"," if count else b"") + to_json(_dumped(path, node))
+        yield b"]}"
 
     @classmethod
     def from_json(cls, data: JsonValue) -> WriteIndex:
-        """Raises ValueError if `data` is nothing that `to_json` made."""
+        """Raises ValueError if `data` is nothing that `dumped` made."""
         try:
             return cls._loaded(data)
         except (AttributeError, KeyError, TypeError, IndexError) as error:
@@ -196,7 +189,7 @@ class WriteIndex:
                 other=_loaded_write(other) if other else None,
                 person=int(person),
                 folded=int(folded),
-                past=tuple(_loaded_past(item) for item in past),
+                past=old_values.from_json(past),
             )
             root = _put(root, parse_pointer(pointer), node)
         return cls(int(data["floor"]), int(data["value_floor"]), _root=_pruned(root, -1, -1))
@@ -222,37 +215,30 @@ class WriteIndex:
             value_floor = max(value_floor, floor)
         if root.weight > self.max_bytes:
             surplus = root.weight - self.max_bytes * 3 // 4
-            for age, size in sorted((seq, size) for _, node in _entries(root) for seq, _, size in node.past):
-                surplus -= size
-                value_floor = max(value_floor, age)
+            values = (old for _, node in _entries(root) for old in node.past or ())
+            for old in sorted(values, key=_sequence_id):
+                surplus -= old.size
+                value_floor = max(value_floor, old.sequence_id)
                 if surplus <= 0:
                     break
             root = _pruned(root, 0, value_floor)
         return WriteIndex(floor, value_floor, self.max_paths, self.max_bytes, self.ignored, root)
 
 
-def _sequence_id(write: Write) -> int:
+def _sequence_id(write: Write | OldValue) -> int:
     return write.sequence_id
 
 
-def _size(value: JsonValue | Missing | Unknown) -> int:
-    if isinstance(value, str):
-        return 16 + len(value.encode("utf-8", "surrogatepass"))
-    if isinstance(value, (dict, list)):
-        return 16 + len(json.dumps(value))
-    return 16
-
-
-def _inside(value: JsonValue | Missing | Unknown, rest: Path) -> JsonValue | Missing | Unknown:
-    if not rest or isinstance(value, _Unknown):
+def _inside(value: Value, rest: Path) -> Value:
+    if not rest or isinstance(value, Unknown):
         return value
     return lookup(value, rest) if isinstance(value, dict) else MISSING
 
 
-def _written(node: _Node, path: Path, write: Write, past: _Past) -> _Node:
+def _written(node: _Node, path: Path, write: Write, value: Value, size: int) -> _Node:
     if path:
         child = node.children.get(path[0], _EMPTY)
-        grown = _written(child, path[1:], write, past)
+        grown = _written(child, path[1:], write, value, size)
         return _Node(
             node.last,
             node.other,
@@ -266,9 +252,9 @@ def _written(node: _Node, path: Path, write: Write, past: _Past) -> _Node:
         )
     history = node.past
     weight = node.weight - sum(child.weight for child in node.children.values())
-    if not history or history[-1][0] != write.sequence_id:
-        history = (*history, past)
-        weight += past[2]
+    if history is None or history.sequence_id != write.sequence_id:
+        history = OldValue(write.sequence_id, value, size, history)
+        weight += size
     below = max((child.newest for child in node.children.values()), default=0)
     return _Node(
         last=write,
@@ -306,7 +292,7 @@ def _summed(node: _Node) -> _Node:
         node,
         newest=max([node.last.sequence_id if node.last else 0, *(child.newest for child in below)]),
         paths=(node.last is not None) + sum(child.paths for child in below),
-        weight=sum(size for _, _, size in node.past) + sum(child.weight for child in below),
+        weight=sum(old.size for old in node.past or ()) + sum(child.weight for child in below),
     )
 
 
@@ -319,8 +305,8 @@ def _pruned(node: _Node, floor: int, value_floor: int) -> _Node:
     }
     if node.last and node.last.sequence_id <= floor:
         return _summed(_Node(children=children))
-    past = tuple(item for item in node.past if item[0] > value_floor)
-    return _summed(replace(node, children=children, past=past))
+    values = [old for old in node.past or () if old.sequence_id > value_floor]
+    return _summed(replace(node, children=children, past=chained(reversed(values))))
 
 
 def _entries(root: _Node) -> Iterator[tuple[Path, _Node]]:
@@ -333,21 +319,13 @@ def _entries(root: _Node) -> Iterator[tuple[Path, _Node]]:
 
 
 def _dumped(path: Path, node: _Node) -> JsonValue:
-    past: list[JsonValue] = []
-    for seq, value, _ in node.past:
-        if isinstance(value, Missing):
-            past.append([seq, "missing"])
-        elif isinstance(value, Unknown):
-            past.append([seq, "unknown"])
-        else:
-            past.append([seq, "value", value])
     return [
         format_pointer(path),
         _dumped_write(node.last),
         _dumped_write(node.other),
         node.person,
         node.folded,
-        past,
+        old_values.to_json(node.past),
     ]
 
 
@@ -360,9 +338,3 @@ def _dumped_write(write: Write | None) -> JsonValue:
 def _loaded_write(data: Any) -> Write:
     seq, user_id, is_agent, client = data
     return Write(int(seq), Author(user_id, is_agent, client))
-
-
-def _loaded_past(data: Any) -> _Past:
-    kinds: dict[str, Missing | Unknown] = {"missing": MISSING, "unknown": UNKNOWN}
-    value = data[2] if data[1] == "value" else kinds[data[1]]
-    return int(data[0]), value, _size(value)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .canonical import canonical
 from .frozen import frozen
-from .merge_index import Unknown
+from .old_values import Unknown
 from .patch import (
     FORBIDDEN_TOKENS,
     MISSING,

@@ -1,13 +1,15 @@
 """When a session's fold is kept, and the rooms in memory on which its latest events follow.
 
 Law: a snapshot is a cache of the log: without it the next load is longer, no more. Its making never holds a
-command up.
+command up, nor do those of many sessions that began in one moment come in one.
 Parts: `Snapshots`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 from collections import deque
 from typing import Final
 
@@ -19,10 +21,12 @@ from .ports import Store
 from .sync import Ring
 
 BASES: Final = 2
+LEAST: Final = 0.5
+"""Share of the events between two snapshots that have to come: the rest is drawn."""
 
 
 class Snapshots:
-    """Of one session. `every`: events between two of them."""
+    """Of one session. `every`: events between two of them at most, but for what comes while one is made."""
 
     def __init__(self, store: Store, every: int, log: Log, base: Room) -> None:
         self._store = store
@@ -34,7 +38,7 @@ class Snapshots:
     def begin(self, base: Room) -> None:
         """The room was loaded from `base`."""
         self._bases = deque([base], BASES)
-        self._at = base.head.sequence_id
+        self._took(base)
 
     def base(self, ring: Ring, otherwise: Room) -> Room:
         """The oldest room after which every event is in `ring`."""
@@ -43,18 +47,22 @@ class Snapshots:
 
     def maybe(self, room: Room) -> None:
         """Keep a snapshot when the log has grown long since the last one."""
-        if room.head.sequence_id - self._at >= self._every:
+        if room.head.sequence_id >= self._due:
             self.soon(room)
 
     def soon(self, room: Room) -> None:
         """Keep a snapshot of `room`, beside the commands."""
         if self._tasks or room.head.sequence_id == self._at:
             return
-        self._at = room.head.sequence_id
+        self._took(room)
         self._bases.append(room)
         task = asyncio.create_task(self._keep(room))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _took(self, room: Room) -> None:
+        self._at = room.head.sequence_id
+        self._due = self._at + math.ceil(self._every * random.uniform(LEAST, 1.0))
 
     async def settled(self) -> None:
         """Wait until none is on its way."""

@@ -9,7 +9,8 @@ from core.merging import AGENT, ALICE, AUTHORS, BOB, TAB, Server, drop, make, op
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novel_jupyter.core.merge import UNKNOWN, Author, WriteIndex
+from novel_jupyter.core.merge import Author, WriteIndex
+from novel_jupyter.core.old_values import UNKNOWN
 from novel_jupyter.core.patch import (
     MISSING,
     Op,
@@ -100,16 +101,16 @@ def test_recording_gives_a_new_index_and_leaves_the_old_one() -> None:
     server = Server()
     server.commit([put("/scene/mood", "a")], ALICE)
     before = server.index
-    dumped = before.to_json()
+    dumped = list(before.dumped())
     server.commit([put("/scene/mood", "b"), put("/items/lamp/lit", True)], BOB)
-    assert before.to_json() == dumped
+    assert list(before.dumped()) == dumped
     assert before.written_after(("items",), 0) is None
 
 
 @given(histories)
 def test_an_index_survives_json(history: list[tuple[list[Op], Author]]) -> None:
     index = played(history).index
-    assert WriteIndex.from_json(json.loads(json.dumps(index.to_json()))) == index
+    assert WriteIndex.from_json(json.loads(b"".join(index.dumped()))) == index
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_values_are_bounded_and_then_unknown() -> None:
     for seq in range(1, 201):
         text = str(seq - 1) * 300
         index = index.record(seq, [put("/notes/n", "new")], {"notes": {"n": text}}, ALICE)
-    assert len(json.dumps(index.to_json())) < 15_000
+    assert len(b"".join(index.dumped())) < 15_000
     assert index.value_at(path, 0, "new") is UNKNOWN
     assert index.value_at(path, 198, "new") == "198" * 300
     assert index.written_after(path, 0)

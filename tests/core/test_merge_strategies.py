@@ -6,7 +6,6 @@ import pytest
 
 from novel_jupyter.core.merge import (
     STRATEGIES,
-    UNKNOWN,
     Author,
     Clash,
     Loss,
@@ -17,8 +16,8 @@ from novel_jupyter.core.merge import (
     WriteIndex,
     merge_edit,
 )
-from novel_jupyter.core.merge_index import Unknown
 from novel_jupyter.core.merge_strategies import Value
+from novel_jupyter.core.old_values import UNKNOWN, Unknown
 from novel_jupyter.core.patch import MISSING, SAFE_INTEGER
 
 PATH = ("scene", "x")

@@ -1,0 +1,95 @@
+"""The values that a path had before its recent writes.
+
+Law: they are a chain, the newest first. Another one costs the same however many there are: a tuple would be
+copied with each write, and looked through as often by Python's collector.
+Parts: `UNKNOWN`, `OldValue`, `chained`, `first_after`, `size_of`, and their JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import field
+from typing import Any, Final, TypeAlias
+
+from .frozen import frozen
+from .patch import MISSING, JsonValue, Missing
+
+
+class _Unknown:
+    """The type of `UNKNOWN`: there was a value, but it is forgotten."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = _Unknown()
+Unknown: TypeAlias = _Unknown
+Value: TypeAlias = JsonValue | Missing | Unknown
+
+
+@frozen
+class OldValue:
+    """The value of a path before the event `sequence_id`, and its bytes; `before` is the one before it."""
+
+    sequence_id: int
+    value: Value
+    size: int
+    before: OldValue | None = field(default=None, repr=False)
+
+    def __iter__(self) -> Iterator[OldValue]:
+        """The newest first."""
+        at: OldValue | None = self
+        while at is not None:
+            yield at
+            at = at.before
+
+
+def chained(values: Iterable[OldValue]) -> OldValue | None:
+    """The oldest first. What each of them followed so far is left behind."""
+    chain: OldValue | None = None
+    for old in values:
+        chain = OldValue(old.sequence_id, old.value, old.size, chain)
+    return chain
+
+
+def first_after(chain: OldValue | None, base: int) -> OldValue | None:
+    """The oldest of those after `base`: what was there at `base`."""
+    found: OldValue | None = None
+    for old in chain or ():
+        if old.sequence_id <= base:
+            break
+        found = old
+    return found
+
+
+def size_of(value: Value) -> int:
+    if isinstance(value, str):
+        return 16 + len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, (dict, list)):
+        return 16 + len(json.dumps(value))
+    return 16
+
+
+def to_json(chain: OldValue | None) -> list[JsonValue]:
+    """The oldest first."""
+    return [_to_json(old) for old in reversed(list(chain or ()))]
+
+
+def from_json(data: Any) -> OldValue | None:
+    """Raises KeyError, TypeError, IndexError or ValueError for what `to_json` did not make."""
+    return chained(_from_json(item) for item in data)
+
+
+def _to_json(old: OldValue) -> list[JsonValue]:
+    if isinstance(old.value, Missing):
+        return [old.sequence_id, "missing"]
+    if isinstance(old.value, Unknown):
+        return [old.sequence_id, "unknown"]
+    return [old.sequence_id, "value", old.value]
+
+
+def _from_json(data: Any) -> OldValue:
+    kinds: dict[str, Missing | Unknown] = {"missing": MISSING, "unknown": UNKNOWN}
+    value = data[2] if data[1] == "value" else kinds[data[1]]
+    return OldValue(int(data[0]), value, size_of(value))
