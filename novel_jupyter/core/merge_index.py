@@ -20,7 +20,7 @@ from pydantic_core import to_json
 from . import old_values
 from .frozen import frozen
 from .model import RULE_PARTITIONS, State
-from .old_values import UNKNOWN, OldValue, Unknown, Value, chained, first_after, size_of
+from .old_values import UNKNOWN, OldValue, Unknown, Value, first_after, size_of
 from .patch import MISSING, JsonValue, Missing, Op, Path, format_pointer, lookup, parse_pointer, touched
 
 MAX_PATHS: Final = 4096
@@ -305,8 +305,7 @@ def _pruned(node: _Node, floor: int, value_floor: int) -> _Node:
     }
     if node.last and node.last.sequence_id <= floor:
         return _summed(_Node(children=children))
-    values = [old for old in node.past or () if old.sequence_id > value_floor]
-    return _summed(replace(node, children=children, past=chained(reversed(values))))
+    return _summed(replace(node, children=children, past=old_values.since(node.past, value_floor)))
 
 
 def _entries(root: _Node) -> Iterator[tuple[Path, _Node]]:

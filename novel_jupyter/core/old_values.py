@@ -2,13 +2,13 @@
 
 Law: they are a chain, the newest first. Another one costs the same however many there are: a tuple would be
 copied with each write, and looked through as often by Python's collector.
-Parts: `UNKNOWN`, `OldValue`, `chained`, `first_after`, `size_of`, and their JSON.
+Parts: `UNKNOWN`, `OldValue`, `since`, `first_after`, `size_of`, and their JSON.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import field
 from typing import Any, Final, TypeAlias
 
@@ -45,12 +45,15 @@ class OldValue:
             at = at.before
 
 
-def chained(values: Iterable[OldValue]) -> OldValue | None:
-    """The oldest first. What each of them followed so far is left behind."""
-    chain: OldValue | None = None
-    for old in values:
-        chain = OldValue(old.sequence_id, old.value, old.size, chain)
-    return chain
+def since(chain: OldValue | None, floor: int) -> OldValue | None:
+    """Without those up to `floor`."""
+    kept = [old for old in chain or () if old.sequence_id > floor]
+    if not kept or kept[-1].before is None:
+        return chain if kept else None
+    shorter: OldValue | None = None
+    for old in reversed(kept):
+        shorter = OldValue(old.sequence_id, old.value, old.size, shorter)
+    return shorter
 
 
 def first_after(chain: OldValue | None, base: int) -> OldValue | None:
@@ -78,7 +81,12 @@ def to_json(chain: OldValue | None) -> list[JsonValue]:
 
 def from_json(data: Any) -> OldValue | None:
     """Raises KeyError, TypeError, IndexError or ValueError for what `to_json` did not make."""
-    return chained(_from_json(item) for item in data)
+    kinds: dict[str, Missing | Unknown] = {"missing": MISSING, "unknown": UNKNOWN}
+    chain: OldValue | None = None
+    for item in data:
+        value = item[2] if item[1] == "value" else kinds[item[1]]
+        chain = OldValue(int(item[0]), value, size_of(value), chain)
+    return chain
 
 
 def _to_json(old: OldValue) -> list[JsonValue]:
@@ -87,9 +95,3 @@ def _to_json(old: OldValue) -> list[JsonValue]:
     if isinstance(old.value, Unknown):
         return [old.sequence_id, "unknown"]
     return [old.sequence_id, "value", old.value]
-
-
-def _from_json(data: Any) -> OldValue:
-    kinds: dict[str, Missing | Unknown] = {"missing": MISSING, "unknown": UNKNOWN}
-    value = data[2] if data[1] == "value" else kinds[data[1]]
-    return OldValue(int(data[0]), value, size_of(value))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novel_jupyter.core import old_values
-from novel_jupyter.core.old_values import UNKNOWN, OldValue, Value, chained, first_after, size_of
+from novel_jupyter.core.old_values import UNKNOWN, OldValue, Value, first_after, since, size_of
 from novel_jupyter.core.patch import MISSING
 
 values = st.one_of(
@@ -22,7 +22,10 @@ histories = st.lists(st.tuples(st.integers(1, 50), values), max_size=20, unique_
 
 
 def chain(history: list[tuple[int, Value]]) -> OldValue | None:
-    return chained(OldValue(at, value, size_of(value)) for at, value in history)
+    made: OldValue | None = None
+    for at, value in history:
+        made = OldValue(at, value, size_of(value), made)
+    return made
 
 
 @given(histories, st.integers(0, 51))
@@ -39,6 +42,15 @@ def test_a_chain_survives_json_with_the_oldest_first(history: list[tuple[int, Va
     dumped = json.loads(json.dumps(old_values.to_json(chain(history))))
     assert all(one[0] < other[0] for one, other in pairwise(dumped))
     assert old_values.from_json(dumped) == chain(history)
+
+
+@given(histories, st.integers(0, 51))
+def test_the_old_are_dropped_and_who_holds_the_longer_chain_keeps_it(
+    history: list[tuple[int, Value]], floor: int
+) -> None:
+    longer = chain(history)
+    assert since(longer, floor) == chain([item for item in history if item[0] > floor])
+    assert longer == chain(history)
 
 
 def test_a_longer_chain_shares_the_shorter_one() -> None:
