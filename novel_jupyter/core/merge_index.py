@@ -115,7 +115,7 @@ class WriteIndex:
                 value: Value = lookup(state_before, path)
                 size = size_of(value)
                 if size > MAX_ONE_VALUE:
-                    value, size = UNKNOWN, 0
+                    value, size = UNKNOWN, size_of(UNKNOWN)
                 root = _written(root, path, write, value, size)
         return self._bounded(root) if root is not self._root else self
 

@@ -194,7 +194,7 @@ class NovelApp(ExtensionApp):
         _C.reconnect_after, min=0, help="Seconds that clients of a draining server should wait."
     ).tag(config=True)
     snapshot_every = Int(
-        _C.snapshot_every, min=10, help="Events between snapshots of a session, at most."
+        _C.snapshot_every, min=10, help="Events between snapshots of a session, or up to half more."
     ).tag(config=True)
     ring_events = Int(
         _C.ring_events, min=1, help="Latest events of a session that are kept in memory for deltas."

@@ -45,7 +45,7 @@ SNAPSHOTS_TRIED = 4
 PACKED = 1
 """zlib's level: the fastest."""
 SLICE = 16 * 1024
-"""Bytes of a fold that are made in one go: others have their turn in between."""
+"""Bytes of a fold that are packed in one go: others have their turn in between."""
 REACH = 256
 """Events before a snapshot that are loaded with it."""
 
@@ -225,19 +225,21 @@ async def _edits_since(store: Store, room: Room, at: int) -> tuple[int, ...]:
 
 async def snapshot(store: Store, room: Room) -> None:
     """Keep the room's fold, so that the next load is short."""
-    packer, packed, since = zlib.compressobj(PACKED), list[bytes](), 0
-    for piece in _pieces(room):
-        packed.append(packer.compress(piece))
-        since += len(piece)
-        if since > SLICE:
-            since = 0
-            await asyncio.sleep(0)
-    await store.put_snapshot(room.session_id, room.head, b"".join([*packed, packer.flush()]))
+    await store.put_snapshot(room.session_id, room.head, await folded(room))
 
 
-def folded(room: Room) -> bytes:
+async def folded(room: Room) -> bytes:
     """The body of a snapshot. Packed: everybody who writes waits for what is written with them."""
-    return zlib.compress(b"".join(_pieces(room)), PACKED)
+    packer, packed, left = zlib.compressobj(PACKED), list[bytes](), SLICE
+    for piece in _pieces(room):
+        for start in range(0, len(piece), SLICE):
+            part = piece[start : start + SLICE]
+            packed.append(packer.compress(part))
+            left -= len(part)
+            if left <= 0:
+                left = SLICE
+                await asyncio.sleep(0)
+    return b"".join([*packed, packer.flush()])
 
 
 def _pieces(room: Room) -> Iterator[bytes]:

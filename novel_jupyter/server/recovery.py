@@ -177,9 +177,9 @@ async def _restore(store: Store, memory: Memory, found: Recovered) -> None:
     if recent is None or not room.state:
         base, recent = room, []
     epoch = secrets.token_hex(8)
-    snapshot = Snapshot(replace(base.head, epoch=epoch), archive.folded(base))
     results = memory.journal.results_from(0, recent, ())
     entries = archive.entries_of(recent)
+    snapshot = Snapshot(replace(base.head, epoch=epoch), await archive.folded(base))
     try:
         await store.create(memory.info, replace(room.head, epoch=epoch), entries, results, snapshot)
     except SessionExists:

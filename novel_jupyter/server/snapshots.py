@@ -21,12 +21,14 @@ from .ports import Store
 from .sync import Ring
 
 BASES: Final = 2
-LEAST: Final = 0.5
-"""Share of the events between two snapshots that have to come: the rest is drawn."""
+SPREAD: Final = 0.5
+"""Share of `every` by which a snapshot may come later. Not sooner: after the older of the rooms kept `every`
+events or more are remembered, and can be given back to a store.
+"""
 
 
 class Snapshots:
-    """Of one session. `every`: events between two of them at most, but for what comes while one is made."""
+    """Of one session. `every`: events between two of them at least."""
 
     def __init__(self, store: Store, every: int, log: Log, base: Room) -> None:
         self._store = store
@@ -62,7 +64,7 @@ class Snapshots:
 
     def _took(self, room: Room) -> None:
         self._at = room.head.sequence_id
-        self._due = self._at + math.ceil(self._every * random.uniform(LEAST, 1.0))
+        self._due = self._at + math.ceil(self._every * random.uniform(1.0, 1.0 + SPREAD))
 
     async def settled(self) -> None:
         """Wait until none is on its way."""

@@ -53,11 +53,10 @@ def test_the_old_are_dropped_and_who_holds_the_longer_chain_keeps_it(
     assert longer == chain(history)
 
 
-def test_a_longer_chain_shares_the_shorter_one() -> None:
-    short = chain([(1, "a"), (2, "b")])
-    long = OldValue(3, "c", 17, short)
-    assert [old.sequence_id for old in long] == [3, 2, 1]
-    assert [old.sequence_id for old in short or ()] == [2, 1]
+def test_a_chain_of_which_nothing_is_dropped_is_not_copied() -> None:
+    made = chain([(1, "a"), (2, "b")])
+    assert since(made, 0) is made
+    assert since(made, 2) is None
 
 
 def test_a_chain_of_any_length_is_let_go() -> None:

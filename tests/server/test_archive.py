@@ -16,10 +16,16 @@ from novel_jupyter.core.draft import Room
 from novel_jupyter.core.events import decode, fold
 from novel_jupyter.core.merge import WriteIndex
 from novel_jupyter.core.model import Head
-from novel_jupyter.server import archive
+from novel_jupyter.server import archive, snapshots
 from novel_jupyter.server.ports import LogTrimmed, Snapshot, Store, StoreUnavailable
 from novel_jupyter.server.session import Session
 from novel_jupyter.server.store_sqlite import SqliteStore
+
+
+@pytest.fixture(autouse=True)
+def in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snapshots come after exactly as many events as a test says."""
+    monkeypatch.setattr(snapshots, "SPREAD", 0.0)
 
 
 def _entries(index: WriteIndex) -> list[str]:
@@ -56,12 +62,12 @@ async def test_a_load_is_the_fold_with_and_without_a_snapshot(tmp_path: Path) ->
         assert [event.sequence_id for event in recent][-1] == room.head.sequence_id
         assert len(recent) <= 10
         # One that was written before they were packed is read as it is.
-        unpacked = zlib.decompress(archive.folded(room))
+        unpacked = zlib.decompress(await archive.folded(room))
         await store.put_snapshot(session.id, room.head, unpacked)
         whole = await archive.load(store, session.id, 10)
         assert (whole.room.state, whole.base.head) == (room.state, room.head)
         # One that cannot be read is passed over, and so is one that is none.
-        torn = archive.folded(room)[:-5]
+        torn = (await archive.folded(room))[:-5]
         for body in (b"", b"{", b"[]", b'{"state":{}}', b'{"state":{},"index":7,"size":0}', b"null", torn):
             await store.put_snapshot(session.id, room.head, body)
             again = (await archive.load(store, session.id, 10)).room

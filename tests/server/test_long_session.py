@@ -1,6 +1,6 @@
 """Joining costs a snapshot and a short tail, not the length of the session (SPEC R84).
 
-Law: both sessions are made by the rules and written by the store, snapshots where the server would make them.
+Law: both sessions are made by the rules and written by the store, snapshots at a server's distances.
 A join is measured from its frame to its answer, in turns with the other session, and the medians compared.
 Parts: `fill`; joining what is in memory, and what is not.
 """
