@@ -20,7 +20,7 @@ from pydantic_core import to_json
 from . import old_values
 from .frozen import frozen
 from .model import RULE_PARTITIONS, State
-from .old_values import UNKNOWN, OldValue, Unknown, Value, first_after, size_of
+from .old_values import UNKNOWN, OldValue, Recalled, Unknown, first_after, size_of
 from .patch import MISSING, JsonValue, Missing, Op, Path, format_pointer, lookup, parse_pointer, touched
 
 MAX_PATHS: Final = 4096
@@ -112,7 +112,7 @@ class WriteIndex:
         write, root = Write(event_seq, author), self._root
         for path in touched(ops):
             if path[0] not in self.ignored:
-                value: Value = lookup(state_before, path)
+                value: Recalled = lookup(state_before, path)
                 size = size_of(value)
                 if size > MAX_ONE_VALUE:
                     value, size = UNKNOWN, size_of(UNKNOWN)
@@ -137,12 +137,12 @@ class WriteIndex:
         """The newest write after `base` to `path`, an ancestor or a descendant; complete from `floor`."""
         return self.since(path, base, Author("", False)).newest
 
-    def value_at(self, path: Path, base: int, current: JsonValue | Missing) -> Value:
+    def value_at(self, path: Path, base: int, current: JsonValue | Missing) -> Recalled:
         """The value of `path` right after event `base`, where `current` is its value now."""
         nodes, end = self._along(path)
         if base < self.value_floor:
             return UNKNOWN
-        first: tuple[int, Value] | None = None
+        first: tuple[int, Recalled] | None = None
         for depth, node in enumerate([*nodes, end or _EMPTY]):
             found = first_after(node.past, base)
             if found and (first is None or found.sequence_id < first[0]):
@@ -229,13 +229,13 @@ def _sequence_id(write: Write | OldValue) -> int:
     return write.sequence_id
 
 
-def _inside(value: Value, rest: Path) -> Value:
+def _inside(value: Recalled, rest: Path) -> Recalled:
     if not rest or isinstance(value, Unknown):
         return value
     return lookup(value, rest) if isinstance(value, dict) else MISSING
 
 
-def _written(node: _Node, path: Path, write: Write, value: Value, size: int) -> _Node:
+def _written(node: _Node, path: Path, write: Write, value: Recalled, size: int) -> _Node:
     if path:
         child = node.children.get(path[0], _EMPTY)
         grown = _written(child, path[1:], write, value, size)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .canonical import canonical
 from .frozen import frozen
-from .old_values import Unknown
+from .old_values import Recalled, Unknown
 from .patch import (
     FORBIDDEN_TOKENS,
     MISSING,
@@ -54,7 +54,7 @@ class Clash:
     """One operation on a path that others wrote after its base. MISSING: nothing (`theirs`: a removal)."""
 
     path: Path
-    base: Value | Unknown
+    base: Recalled
     current: Value
     theirs: Value
 
@@ -182,13 +182,13 @@ STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
 )
 
 
-def _number_or_none(value: Value | Unknown) -> int | float | None:
+def _number_or_none(value: Recalled) -> int | float | None:
     if isinstance(value, Missing):
         return 0
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _equal(a: Value | Unknown, b: Value | Unknown) -> bool:
+def _equal(a: Recalled, b: Recalled) -> bool:
     if isinstance(a, Unknown) or isinstance(b, Unknown):
         return False
     return same(a, b, exact=False)
@@ -199,7 +199,7 @@ def _key(element: JsonValue) -> bytes:
     return canonical(element)
 
 
-def _union_of_arrays(base: Value | Unknown, current: list[JsonValue], theirs: list[JsonValue]) -> Resolution:
+def _union_of_arrays(base: Recalled, current: list[JsonValue], theirs: list[JsonValue]) -> Resolution:
     before = {_key(x) for x in base} if isinstance(base, list) else set()
     late = {_key(x): x for x in theirs}
     merged = [x for x in current if (key := _key(x)) in late or key not in before]
@@ -212,7 +212,7 @@ def _union_of_arrays(base: Value | Unknown, current: list[JsonValue], theirs: li
 
 
 def _union_of_maps(
-    base: Value | Unknown, current: Mapping[str, JsonValue], theirs: Mapping[str, JsonValue]
+    base: Recalled, current: Mapping[str, JsonValue], theirs: Mapping[str, JsonValue]
 ) -> Resolution:
     before = base if isinstance(base, dict) else {}
     merged: dict[str, JsonValue] = {}

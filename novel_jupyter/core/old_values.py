@@ -25,7 +25,8 @@ class _Unknown:
 
 UNKNOWN: Final = _Unknown()
 Unknown: TypeAlias = _Unknown
-Value: TypeAlias = JsonValue | Missing | Unknown
+Recalled: TypeAlias = JsonValue | Missing | Unknown
+"""What is remembered of a value."""
 
 
 @frozen
@@ -33,7 +34,7 @@ class OldValue:
     """The value of a path before the event `sequence_id`, and its bytes; `before` is the one before it."""
 
     sequence_id: int
-    value: Value
+    value: Recalled
     size: int
     before: OldValue | None = field(default=None, repr=False)
 
@@ -48,8 +49,10 @@ class OldValue:
 def since(chain: OldValue | None, floor: int) -> OldValue | None:
     """Without those up to `floor`."""
     kept = [old for old in chain or () if old.sequence_id > floor]
-    if not kept or kept[-1].before is None:
-        return chain if kept else None
+    if not kept:
+        return None
+    if kept[-1].before is None:
+        return chain
     shorter: OldValue | None = None
     for old in reversed(kept):
         shorter = OldValue(old.sequence_id, old.value, old.size, shorter)
@@ -66,7 +69,7 @@ def first_after(chain: OldValue | None, base: int) -> OldValue | None:
     return found
 
 
-def size_of(value: Value) -> int:
+def size_of(value: Recalled) -> int:
     if isinstance(value, str):
         return 16 + len(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, (dict, list)):

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novel_jupyter.core.merge import Author, WriteIndex
+from novel_jupyter.core.merge_index import MAX_ONE_VALUE
 from novel_jupyter.core.old_values import UNKNOWN
 from novel_jupyter.core.patch import (
     MISSING,
+    JsonValue,
     Op,
     PatchError,
     Path,
@@ -131,6 +133,16 @@ def test_paths_are_bounded_and_the_floor_rises() -> None:
     for seq in range(index.floor + 1, 1001):
         assert index.written_after(("notes", f"n{seq}"), index.floor)
     assert index.written_after(("notes", f"n{index.floor}"), 0) is None
+
+
+def test_values_too_large_to_be_kept_are_bounded_too() -> None:
+    index = WriteIndex(max_bytes=1_000)
+    state: dict[str, JsonValue] = {"notes": {"n": "x" * (MAX_ONE_VALUE + 1)}}
+    for seq in range(1, 201):
+        index = index.record(seq, [put("/notes/n", "new")], state, ALICE)
+        assert index.value_at(("notes", "n"), seq - 1, "new") is UNKNOWN
+    (entry,) = json.loads(b"".join(index.dumped()))["entries"]
+    assert 0 < len(entry[-1]) <= 1_000 // 16
 
 
 def test_values_are_bounded_and_then_unknown() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novel_jupyter.core import old_values
-from novel_jupyter.core.old_values import UNKNOWN, OldValue, Value, first_after, since, size_of
+from novel_jupyter.core.old_values import UNKNOWN, OldValue, Recalled, first_after, since, size_of
 from novel_jupyter.core.patch import MISSING
 
 values = st.one_of(
@@ -21,7 +21,7 @@ histories = st.lists(st.tuples(st.integers(1, 50), values), max_size=20, unique_
 )
 
 
-def chain(history: list[tuple[int, Value]]) -> OldValue | None:
+def chain(history: list[tuple[int, Recalled]]) -> OldValue | None:
     made: OldValue | None = None
     for at, value in history:
         made = OldValue(at, value, size_of(value), made)
@@ -30,7 +30,7 @@ def chain(history: list[tuple[int, Value]]) -> OldValue | None:
 
 @given(histories, st.integers(0, 51))
 def test_what_was_there_at_a_base_is_the_value_before_the_first_write_after_it(
-    history: list[tuple[int, Value]], base: int
+    history: list[tuple[int, Recalled]], base: int
 ) -> None:
     found = first_after(chain(history), base)
     due = next((item for item in history if item[0] > base), None)
@@ -38,7 +38,7 @@ def test_what_was_there_at_a_base_is_the_value_before_the_first_write_after_it(
 
 
 @given(histories)
-def test_a_chain_survives_json_with_the_oldest_first(history: list[tuple[int, Value]]) -> None:
+def test_a_chain_survives_json_with_the_oldest_first(history: list[tuple[int, Recalled]]) -> None:
     dumped = json.loads(json.dumps(old_values.to_json(chain(history))))
     assert all(one[0] < other[0] for one, other in pairwise(dumped))
     assert old_values.from_json(dumped) == chain(history)
@@ -46,7 +46,7 @@ def test_a_chain_survives_json_with_the_oldest_first(history: list[tuple[int, Va
 
 @given(histories, st.integers(0, 51))
 def test_the_old_are_dropped_and_who_holds_the_longer_chain_keeps_it(
-    history: list[tuple[int, Value]], floor: int
+    history: list[tuple[int, Recalled]], floor: int
 ) -> None:
     longer = chain(history)
     assert since(longer, floor) == chain([item for item in history if item[0] > floor])
